@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-2.0
+# Everything from here: assemble the patched kernel, build it, boot it, test it. 'make help' lists it.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS += --no-print-directory --no-builtin-rules
+
+BUILD ?= $(CURDIR)/build
+CACHE ?= $(HOME)/.cache/provided-regbuf
+PATCHES := patches/linux-7.3
+# A kernel git tree of your own instead of the release that base/ names.
+KDIR ?=
+# kvm or tcg; empty: KVM where the processor has it.
+ACCEL ?=
+export ACCEL
+
+B := $(BUILD)$(if $(KDIR),/kdir)
+LINUX := $(B)/linux
+BASE_LINUX := $(B)/base/linux
+# BASE=1: the kernel without the series.
+KERNEL := $(if $(BASE),$(B)/base/kernel,$(B)/kernel)
+SELFTESTS := $(B)/selftests/io_uring
+
+.DEFAULT_GOAL := demo
+.PHONY: help demo check run shell tree save kernel base-kernel debug-kernel series deps selftests clean
+
+help: ## this list
+	@echo 'usage: make [TARGET] [VARIABLE=value...]'
+	@echo
+	@sed -n 's/^\([a-z-]*\):.* ## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
+	@echo
+	@echo '  BUILD=DIR   where everything is built    now $(BUILD)'
+	@echo '  CACHE=DIR   downloads and ccache         now $(CACHE)'
+	@echo '  KDIR=DIR    your own kernel git tree, only read, instead of the release in base/'
+	@echo '  ACCEL=kvm|tcg   how QEMU runs the guest; default: KVM where the processor has it'
+
+deps:
+	@scripts/deps base/packages
+
+tree: deps ## assemble build/linux, the patched kernel as a git repository
+	@scripts/tree $(B) $(CACHE) $(PATCHES) $(KDIR)
+
+save: ## write the commits of build/linux back to patches/ and the plain files
+	@scripts/save $(LINUX) $(PATCHES)
+
+kernel: tree ## build the patched kernel (BASE=1: the unpatched one)
+	@$(if $(BASE),scripts/base-tree $(LINUX) $(BASE_LINUX))
+	@scripts/kernel $(if $(BASE),$(BASE_LINUX),$(LINUX)) $(KERNEL) $(CACHE) configs/base
+
+debug-kernel: tree
+	@scripts/kernel $(LINUX) $(B)/debug $(CACHE) configs/base configs/debug
+
+selftests: $(if $(DEBUG),debug-kernel,kernel)
+	@scripts/selftests $(LINUX) $(if $(DEBUG),$(B)/debug,$(KERNEL)) $(B)/selftests
+
+demo: selftests ## send a file as bundles of provided registered buffers (FILE=path)
+	@vm/demo $(KERNEL) $(B)/demo $(SELFTESTS)/regbuf_demo $(FILE)
+
+run: kernel ## run a static program in the guest: PROG=path [ARGS=...] [BASE=1]
+	@$(if $(PROG),,echo 'make run: PROG is not set; use make run PROG=path/to/static/program' >&2; exit 2)
+	@vm/run $(KERNEL) $(B)/run $(PROG) $(ARGS)
+
+shell: kernel ## a prompt in the guest (leave it with 'exit')
+	@vm/shell $(KERNEL) $(B)/shell
+
+check: DEBUG := 1
+check: ## all tests on a debug kernel (T=name: one of them)
+	@$(MAKE) selftests DEBUG=1
+	@vm/check $(B)/debug $(B)/check $(B)/selftests $(T)
+
+series: tree ## the patches as they would be mailed, in build/series, and what checkpatch says
+	@scripts/series $(LINUX) $(B)/series
+
+clean: ## remove build/, keep the cache
+	@scripts/clean $(LINUX)
+	rm -rf $(BUILD)

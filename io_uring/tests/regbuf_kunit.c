@@ -1,0 +1,638 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Test cases for provided registered buffers: how their addresses are encoded,
+ * and how ranges of registered buffers are found, mapped and selected.
+ *
+ * All objects are made by hand, there is no user space involved.
+ */
+#include <kunit/test.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/sizes.h>
+#include <linux/uio.h>
+#include <linux/vmalloc.h>
+#include <linux/xarray.h>
+
+#include "../rsrc.h"
+#include "../kbuf.h"
+
+#define PG			((u32)PAGE_SIZE)
+#define CANARY			0xa5
+#define RW			(BIT(ITER_SOURCE) | BIT(ITER_DEST))
+#define BGID			7
+#define FIRST_BID		1000
+/* of a ring whose head is about to wrap */
+#define FIRST_HEAD		(U16_MAX - 1)
+#define NR_ENTRIES		512
+/* single pages come in blocks, adjacent but each a folio of its own */
+#define BLOCK_ORDER		3
+#define MAX_FOLIOS		8
+
+/* The table of buffers */
+enum { USER, NONE, USER2, KERN, WRONLY, FOLIO, HUGE, NR_SLOTS };
+
+/* User memory may start and end anywhere, the bvecs of kernel buffers as well */
+static const struct regbuf_layout {
+	unsigned int	order, flags, dir, nr_bvecs;
+	struct {
+		u32	folio, offset, len;
+	} bvec[4];
+} regbuf_layouts[NR_SLOTS] = {
+	[USER] = { 0, 0, RW,
+		   4, { { 3, 100, PG - 100 }, { 1, 0, PG }, { 2, 0, PG }, { 0, 0, 200 } } },
+	[USER2] = { 0, 0, RW, 1, { { 0, 100, PG - 100 } } },
+	[HUGE] = { 21 - PAGE_SHIFT, 0, RW,
+		   3, { { 1, SZ_2M - 5001, 5001 }, { 0, 0, SZ_2M }, { 2, 0, PG + 7 } } },
+	/* the second bvec is of three folios, the last one starts behind its page */
+	[KERN] = { 0, IO_REGBUF_F_KBUF, BIT(ITER_SOURCE),
+		   4, { { 7, 10, 20 }, { 1, 100, 2 * PG }, { 0, 0, 0 }, { 4, PG + 3, 5 } } },
+	[FOLIO] = { 3, IO_REGBUF_F_KBUF, BIT(ITER_SOURCE),
+		    3, { { 0, 10, 20 }, { 0, 100, 2 * PG }, { 0, 3 * PG + 3, 5 } } },
+	[WRONLY] = { 0, IO_REGBUF_F_KBUF, BIT(ITER_DEST), 1, { { 0, 0, PG } } },
+};
+
+#define USER_LEN		(3 * PG + 100)
+#define HUGE_LEN		(SZ_2M + PG + 5008)
+#define KERN_LEN		(2 * PG + 25)
+
+struct regbuf_test {
+	struct io_ring_ctx	ctx;
+	struct io_rsrc_node	node[NR_SLOTS];
+	struct io_rsrc_node	*table[NR_SLOTS];
+	struct io_buffer_list	bl;
+	/* the tail is where the first one has resv */
+	struct io_uring_buf	ring[NR_ENTRIES];
+	/* what was put into the ring, to be found there unchanged */
+	struct io_uring_buf	copy[NR_ENTRIES];
+	struct io_kiocb		req;
+	struct io_kiocb		owner;
+	struct iou_vec		vec;
+	struct iov_iter		iter;
+};
+
+KUNIT_DEFINE_ACTION_WRAPPER(regbuf_put_page, put_page, struct page *);
+KUNIT_DEFINE_ACTION_WRAPPER(regbuf_xa_destroy, xa_destroy, struct xarray *);
+KUNIT_DEFINE_ACTION_WRAPPER(regbuf_vec_free, io_vec_free, struct iou_vec *);
+KUNIT_DEFINE_ACTION_WRAPPER(regbuf_vfree, vfree, void *);
+
+/* A folio, or a block of single pages */
+static struct page *regbuf_alloc_pages(struct kunit *test, unsigned int order)
+{
+	gfp_t gfp = GFP_KERNEL | (order ? __GFP_COMP : 0);
+	struct page *page = alloc_pages(gfp, order ?: BLOCK_ORDER);
+	unsigned int i;
+
+	KUNIT_ASSERT_NOT_NULL(test, page);
+	if (!order)
+		split_page(page, BLOCK_ORDER);
+	for (i = 0; i < (order ? 1 : MAX_FOLIOS); i++)
+		KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, regbuf_put_page,
+								   page + i));
+	return page;
+}
+
+static struct io_mapped_ubuf *regbuf_alloc(struct kunit *test, const struct regbuf_layout *l)
+{
+	struct page *folios[MAX_FOLIOS];
+	struct io_mapped_ubuf *imu;
+	unsigned int i;
+
+	imu = kunit_kzalloc(test, struct_size(imu, bvec, l->nr_bvecs), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, imu);
+	for (i = 0; i < (l->order ? l->nr_bvecs : MAX_FOLIOS); i++)
+		folios[i] = i && !l->order ? folios[0] + i : regbuf_alloc_pages(test, l->order);
+
+	imu->nr_bvecs = l->nr_bvecs;
+	for (i = 0; i < l->nr_bvecs; i++) {
+		bvec_set_page(&imu->bvec[i], folios[l->bvec[i].folio], l->bvec[i].len,
+			      l->bvec[i].offset);
+		imu->len += l->bvec[i].len;
+	}
+	imu->flags = l->flags;
+	imu->dir = l->dir;
+	imu->folio_shift = PAGE_SHIFT;
+	if (!(l->flags & IO_REGBUF_F_KBUF)) {
+		imu->folio_shift += l->order;
+		/* the same for all of them: only the index tells them apart */
+		imu->ubuf = SZ_1G + imu->bvec[0].bv_offset;
+	}
+	return imu;
+}
+
+static struct regbuf_test *regbuf_setup(struct kunit *test)
+{
+	struct regbuf_test *t = kunit_kzalloc(test, sizeof(*t), GFP_KERNEL);
+	unsigned int i;
+
+	KUNIT_ASSERT_NOT_NULL(test, t);
+	test->priv = t;
+	mutex_init(&t->ctx.uring_lock);
+	xa_init(&t->ctx.io_bl_xa);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action(test, regbuf_xa_destroy, &t->ctx.io_bl_xa));
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action(test, regbuf_vec_free, &t->vec));
+
+	for (i = 0; i < NR_SLOTS; i++) {
+		if (i == NONE)
+			continue;
+		t->node[i].type = IORING_RSRC_BUFFER;
+		t->node[i].refs = 1;
+		t->node[i].buf = regbuf_alloc(test, &regbuf_layouts[i]);
+		t->table[i] = &t->node[i];
+	}
+	t->ctx.buf_table.nodes = t->table;
+	t->ctx.buf_table.nr = NR_SLOTS;
+
+	t->ring[0].resv = FIRST_HEAD;
+	t->copy[0].resv = FIRST_HEAD;
+	t->bl.head = FIRST_HEAD;
+	t->bl.mask = NR_ENTRIES - 1;
+	t->bl.flags = IOBL_BUF_RING;
+	t->bl.buf_ring = (struct io_uring_buf_ring *)t->ring;
+	KUNIT_ASSERT_EQ(test, 0, xa_err(xa_store(&t->ctx.io_bl_xa, BGID, &t->bl, GFP_KERNEL)));
+
+	t->req.ctx = &t->ctx;
+	t->owner.ctx = &t->ctx;
+	return t;
+}
+
+/* Where a byte is in memory, the same for each way to express it; 0: nowhere */
+static u64 regbuf_byte(const struct bio_vec *bv, unsigned int nr, size_t pos)
+{
+	for (; nr; nr--, bv++) {
+		if (pos < bv->bv_len)
+			return page_to_phys(bv->bv_page) + bv->bv_offset + pos;
+		pos -= bv->bv_len;
+	}
+	return 0;
+}
+
+/* Byte @done of @iter and the next ones are bytes @pos and on of the buffer */
+static void regbuf_expect_bytes(struct kunit *test, const struct iov_iter *iter, size_t done,
+				const struct io_mapped_ubuf *imu, size_t pos, size_t len)
+{
+	size_t i;
+
+	for (i = 0; i < len; i++) {
+		u64 want = regbuf_byte(imu->bvec, imu->nr_bvecs, pos + i);
+		u64 is = regbuf_byte(iter->bvec, iter->nr_segs, iter->iov_offset + done + i);
+
+		if (want && is == want)
+			continue;
+		KUNIT_FAIL(test, "Byte %zu is at %#llx, byte %zu of the buffer at %#llx",
+			   done + i, is, pos + i, want);
+		return;
+	}
+}
+
+/* What the network stack asks for: segments that aren't empty, within a folio */
+static void regbuf_expect_segs(struct kunit *test, const struct bio_vec *bv, unsigned int nr)
+{
+	for (; nr; nr--, bv++) {
+		struct page *last = bv->bv_page + ((bv->bv_offset + bv->bv_len - 1) >> PAGE_SHIFT);
+
+		KUNIT_ASSERT_NE(test, bv->bv_len, 0);
+		KUNIT_EXPECT_PTR_EQ(test, page_folio(bv->bv_page), page_folio(last));
+	}
+}
+
+static void regbuf_test_addr(struct kunit *test)
+{
+	const u64 max_offset = BIT_ULL(44) - 1;
+	u16 index = 3;
+
+	KUNIT_EXPECT_TRUE(test, __same_type(IOU_BUF_REGBUF_ADDR(0, 0), __u64));
+	KUNIT_EXPECT_EQ(test, IOU_BUF_REGBUF_BITS, 20);
+	KUNIT_EXPECT_EQ(test, IOU_BUF_OFFSET_BITS, 44);
+	KUNIT_EXPECT_EQ(test, IOU_BUF_REGBUF_ADDR(0, 0), 0);
+	KUNIT_EXPECT_EQ(test, IOU_BUF_REGBUF_ADDR(0, max_offset), 0xfffffffffffULL);
+	KUNIT_EXPECT_EQ(test, IOU_BUF_REGBUF_ADDR(0x12345, 0x678), 0x1234500000000678ULL);
+	KUNIT_EXPECT_EQ(test, IOU_BUF_REGBUF_ADDR(0xfffff, 0), 0xfffff00000000000ULL);
+	KUNIT_EXPECT_EQ(test, IOU_BUF_REGBUF_ADDR(0xfffff, max_offset), U64_MAX);
+	KUNIT_EXPECT_EQ(test, IOU_BUF_REGBUF_ADDR(index, 5) + 7, IOU_BUF_REGBUF_ADDR(index, 12));
+	KUNIT_EXPECT_EQ(test, IOU_BUF_REGBUF_ADDR(index | 4, 5 + 7), 0x700000000000ULL + 12);
+}
+
+#define MAX_SEGS	5
+
+static const struct regbuf_map_case {
+	const char	*name;
+	unsigned int	slot;
+	u32		offset, len;
+	unsigned int	nr;
+} regbuf_map_cases[] = {
+	{ "pages: first byte", USER, 0, 1, 1 },
+	{ "pages: last byte", USER, USER_LEN - 1, 1, 1 },
+	{ "pages: all", USER, 0, USER_LEN, 4 },
+	{ "pages: to the end of the first", USER, 0, PG - 100, 1 },
+	{ "pages: from the end of the first", USER, PG - 100, 1, 1 },
+	{ "pages: across that end", USER, PG - 101, 2, 2 },
+	{ "pages: from the end of the second", USER, 2 * PG - 100, PG, 1 },
+	{ "pages: length above the first's", USER, 0, PG - 99, 2 },
+	{ "huge: first byte", HUGE, 0, 1, 1 },
+	{ "huge: last byte", HUGE, HUGE_LEN - 1, 1, 1 },
+	{ "huge: all", HUGE, 0, HUGE_LEN, 3 },
+	{ "huge: across its end", HUGE, 5000, 2, 2 },
+	{ "huge: from its end", HUGE, 5001, 1, 1 },
+	{ "huge: all of the second", HUGE, 5001, SZ_2M, 1 },
+	{ "huge: pages inside the second", HUGE, 5001 + 3 * PG + 9, 7 * PG, 1 },
+	{ "huge: second and neighbours", HUGE, 5000, SZ_2M + 2, 3 },
+	{ "huge: from the end of the second", HUGE, SZ_2M + 5001, PG + 7, 1 },
+	{ "kernel: first byte", KERN, 0, 1, 1 },
+	{ "kernel: last byte", KERN, KERN_LEN - 1, 1, 1 },
+	{ "kernel: all", KERN, 0, KERN_LEN, 5 },
+	{ "kernel: all of the first", KERN, 0, 20, 1 },
+	{ "kernel: across its end", KERN, 19, 2, 2 },
+	{ "kernel: from its end", KERN, 20, 1, 1 },
+	{ "kernel: split at folios", KERN, 20, 2 * PG, 3 },
+	{ "kernel: to the end of a folio", KERN, 20, PG - 100, 1 },
+	{ "kernel: across that end", KERN, PG - 81, 2, 2 },
+	{ "kernel: from that end", KERN, PG - 80, 1, 1 },
+	{ "kernel: across an empty one", KERN, 2 * PG + 19, 2, 2 },
+	{ "kernel: from an empty one", KERN, 2 * PG + 20, 5, 1 },
+	{ "kernel, one folio: all", FOLIO, 0, KERN_LEN, 3 },
+	{ "kernel, one folio: across pages", FOLIO, 20, 2 * PG, 1 },
+	{ "kernel, one folio: across a page's end", FOLIO, PG - 81, 2, 1 },
+};
+
+KUNIT_ARRAY_PARAM_DESC(regbuf_map, regbuf_map_cases, name);
+
+static void regbuf_test_map(struct kunit *test)
+{
+	const struct regbuf_map_case *c = test->param_value;
+	struct regbuf_test *t = regbuf_setup(test);
+	struct io_mapped_ubuf *imu = t->node[c->slot].buf;
+	struct io_reg_range range = {
+		.node	= &t->node[c->slot],
+		.addr	= imu->ubuf + c->offset,
+		.len	= c->len,
+	};
+	struct bio_vec bv[MAX_SEGS + 1];
+	struct iov_iter iter;
+	unsigned int room;
+
+	/* the last round is the one that has room enough */
+	for (room = 0; room <= c->nr; room++) {
+		memset(bv, CANARY, sizeof(bv));
+		KUNIT_ASSERT_EQ(test, io_reg_range_map(&range, bv, room), c->nr);
+		KUNIT_ASSERT_NULL(test, memchr_inv(&bv[room], CANARY,
+						   sizeof(bv) - room * sizeof(bv[0])));
+	}
+
+	regbuf_expect_segs(test, bv, c->nr);
+	iov_iter_bvec(&iter, ITER_SOURCE, bv, c->nr, c->len);
+	regbuf_expect_bytes(test, &iter, 0, imu, c->offset, c->len);
+	KUNIT_EXPECT_EQ(test, regbuf_byte(bv, c->nr, c->len), 0);
+}
+
+static const struct regbuf_lookup_case {
+	const char	*name;
+	u32		index;
+	u64		offset;
+	u32		len;
+	int		dir;
+	int		ret;
+} regbuf_lookup_cases[] = {
+	{ "first byte", USER, 0, 1, ITER_SOURCE, 0 },
+	{ "all", USER, 0, USER_LEN, ITER_SOURCE, 0 },
+	{ "last byte", USER, USER_LEN - 1, 1, ITER_SOURCE, 0 },
+	{ "last slot", HUGE, HUGE_LEN - 5, 5, ITER_SOURCE, 0 },
+	{ "kernel buffer", KERN, 30, KERN_LEN - 30, ITER_SOURCE, 0 },
+	{ "one beyond", USER, 0, USER_LEN + 1, ITER_SOURCE, -EFAULT },
+	{ "one beyond the last", USER, USER_LEN - 1, 2, ITER_SOURCE, -EFAULT },
+	{ "offset at the end", USER, USER_LEN, 1, ITER_SOURCE, -EFAULT },
+	{ "offset of 33 bits", USER, BIT_ULL(32), 1, ITER_SOURCE, -EFAULT },
+	{ "last offset", USER, BIT_ULL(44) - 1, 1, ITER_SOURCE, -EFAULT },
+	{ "last offset and length", USER, BIT_ULL(44) - 1, U32_MAX, ITER_SOURCE, -EFAULT },
+	{ "sum of zero", USER, -1ULL, 1, ITER_SOURCE, -EFAULT },
+	{ "sum beyond zero", USER, -5ULL, 10, ITER_SOURCE, -EFAULT },
+	{ "last length", USER, 0, U32_MAX, ITER_SOURCE, -EFAULT },
+	{ "empty slot", NONE, 0, 1, ITER_SOURCE, -EFAULT },
+	{ "index at the table's end", NR_SLOTS, 0, 1, ITER_SOURCE, -EFAULT },
+	{ "index of 17 bits", 65536 + KERN, 0, 1, ITER_SOURCE, -EFAULT },
+	{ "last encodable index", BIT(20) - 1, 0, 1, ITER_SOURCE, -EFAULT },
+	{ "last index", U32_MAX, 0, 1, ITER_SOURCE, -EFAULT },
+	{ "read of write-only", WRONLY, 0, 1, ITER_SOURCE, -EFAULT },
+	{ "write of write-only", WRONLY, 0, 1, ITER_DEST, 0 },
+};
+
+KUNIT_ARRAY_PARAM_DESC(regbuf_lookup, regbuf_lookup_cases, name);
+
+static void regbuf_test_lookup(struct kunit *test)
+{
+	const struct regbuf_lookup_case *c = test->param_value;
+	struct regbuf_test *t = regbuf_setup(test);
+	struct io_reg_range range = { };
+	int ret;
+
+	mutex_lock(&t->ctx.uring_lock);
+	ret = io_reg_range_lookup(&t->ctx, c->index, c->offset, c->len, c->dir, &range);
+	mutex_unlock(&t->ctx.uring_lock);
+
+	KUNIT_ASSERT_EQ(test, ret, c->ret);
+	if (ret)
+		return;
+	KUNIT_EXPECT_PTR_EQ(test, range.node, &t->node[c->index]);
+	KUNIT_EXPECT_EQ(test, range.addr, t->node[c->index].buf->ubuf + c->offset);
+	KUNIT_EXPECT_EQ(test, range.len, c->len);
+	KUNIT_EXPECT_EQ(test, range.node->refs, 1);
+}
+
+/* Entries by number, from FIRST_HEAD on */
+static struct io_uring_buf *regbuf_entry(struct regbuf_test *t, unsigned int nr)
+{
+	return &t->copy[(FIRST_HEAD + nr) & (NR_ENTRIES - 1)];
+}
+
+static void regbuf_provide(struct regbuf_test *t, u32 index, u64 offset, u32 len)
+{
+	unsigned int nr = (u16)(t->copy[0].resv - FIRST_HEAD);
+	struct io_uring_buf *buf = regbuf_entry(t, nr);
+
+	buf->addr = ((u64)index << 44) | offset;
+	buf->len = len;
+	buf->bid = FIRST_BID + nr;
+	t->copy[0].resv++;
+	memcpy(t->ring, t->copy, sizeof(t->ring));
+}
+
+static int regbuf_select(struct regbuf_test *t, bool bundle, size_t max_len)
+{
+	struct io_regbuf_sel sel = {
+		.owner		= &t->owner,
+		.iter		= &t->iter,
+		.vec		= &t->vec,
+		.max_len	= max_len,
+		.buf_group	= BGID,
+		.bundle		= bundle,
+	};
+
+	return io_regbufs_select(&t->req, &sel, IO_URING_F_UNLOCKED);
+}
+
+/* @taken entries were taken, with a reference on the buffer of the first one */
+static void regbuf_expect_taken(struct kunit *test, unsigned int taken)
+{
+	struct regbuf_test *t = test->priv;
+	struct io_uring_buf *first = regbuf_entry(t, 0);
+	struct io_rsrc_node *node = taken ? &t->node[first->addr >> 44] : NULL;
+	unsigned int i;
+
+	KUNIT_EXPECT_FALSE(test, mutex_is_locked(&t->ctx.uring_lock));
+	KUNIT_ASSERT_EQ(test, (u16)(t->bl.head - FIRST_HEAD), taken);
+	KUNIT_EXPECT_MEMEQ(test, t->ring, t->copy, sizeof(t->ring));
+	for (i = 0; i < NR_SLOTS; i++)
+		KUNIT_EXPECT_EQ(test, t->node[i].refs, (i != NONE) + (&t->node[i] == node));
+
+	KUNIT_EXPECT_PTR_EQ(test, t->owner.buf_node, node);
+	KUNIT_EXPECT_TRUE(test, t->owner.flags == (taken ? REQ_F_BUF_NODE : 0));
+	KUNIT_EXPECT_EQ(test, t->req.buf_index, taken ? FIRST_BID : 0);
+	KUNIT_EXPECT_TRUE(test, taken ? t->req.flags & REQ_F_BUFFER_RING : !t->req.flags);
+}
+
+/* They were imported in @segs segments, or in place if that is 0 */
+static void regbuf_expect_iter(struct kunit *test, unsigned int taken, size_t len,
+			       unsigned int segs)
+{
+	struct regbuf_test *t = test->priv;
+	const struct iov_iter *iter = &t->iter;
+	struct io_mapped_ubuf *imu = t->node[regbuf_entry(t, 0)->addr >> 44].buf;
+	size_t done = 0;
+	unsigned int i;
+
+	KUNIT_EXPECT_TRUE(test, iov_iter_is_bvec(iter));
+	KUNIT_EXPECT_EQ(test, iov_iter_rw(iter), ITER_SOURCE);
+	KUNIT_EXPECT_EQ(test, iter->count, len);
+	if (segs) {
+		KUNIT_ASSERT_PTR_EQ(test, iter->bvec, t->vec.bvec);
+		KUNIT_ASSERT_EQ(test, iter->nr_segs, segs);
+		KUNIT_EXPECT_EQ(test, iter->iov_offset, 0);
+		KUNIT_EXPECT_GE(test, io_vec_nr_bvecs(&t->vec), segs);
+		KUNIT_EXPECT_TRUE(test, t->req.flags & REQ_F_NEED_CLEANUP);
+		regbuf_expect_segs(test, iter->bvec, segs);
+	} else {
+		KUNIT_ASSERT_GE(test, iter->bvec - imu->bvec, 0);
+		KUNIT_ASSERT_LE(test, iter->bvec - imu->bvec + iter->nr_segs, imu->nr_bvecs);
+		KUNIT_EXPECT_FALSE(test, t->req.flags & REQ_F_NEED_CLEANUP);
+	}
+
+	for (i = 0; i < taken; i++) {
+		struct io_uring_buf *buf = regbuf_entry(t, i);
+		size_t part = min_t(size_t, buf->len, len - done);
+
+		regbuf_expect_bytes(test, iter, done, t->node[buf->addr >> 44].buf,
+				    buf->addr & (BIT_ULL(44) - 1), part);
+		done += part;
+	}
+	KUNIT_EXPECT_EQ(test, done, len);
+}
+
+static const struct regbuf_select_case {
+	const char	*name;
+	size_t		max_len;
+	unsigned int	nr;
+	struct {
+		u32	index;
+		u64	offset;
+		u32	len;
+	} entry[4];
+	unsigned int	taken;
+	size_t		len;
+	unsigned int	segs;
+	bool		single;
+	int		ret;
+} regbuf_select_cases[] = {
+	{ "single", 0, 2, { { USER, 5, 10 }, { USER, 15, 10 } }, 1, 10, .single = true },
+	{ "single, max_len below", 60, 1, { { USER, 50, PG } }, 1, 60, .single = true },
+	{ "single, max_len above", 2 * PG, 2, { { USER, 50, PG }, { USER, PG + 50, 9 } }, 1, PG,
+	  .single = true },
+	{ "single, all of a buffer", 0, 1, { { USER, 0, USER_LEN } }, 1, USER_LEN, .single = true },
+	{ "single, from a page's end", 0, 1, { { USER, PG - 100, 9 } }, 1, 9, .single = true },
+	{ "single, huge", 0, 1, { { HUGE, 5000, SZ_2M + 2 } }, 1, SZ_2M + 2, .single = true },
+	{ "single, kernel", 0, 1, { { KERN, 0, KERN_LEN } }, 1, KERN_LEN, 5, .single = true },
+	{ "single, kernel, cut", PG, 1, { { KERN, 0, KERN_LEN } }, 1, PG, 3, .single = true },
+	{ "single, bad next", 0, 2, { { USER, 0, 9 }, { NR_SLOTS, 0, 1 } }, 1, 9, .single = true },
+	{ "single, bad index", 0, 1, { { NR_SLOTS, 0, 1 } }, .single = true, .ret = -EFAULT },
+
+	{ "none", 0, 0, .ret = -ENOBUFS },
+	{ "no length", 0, 2, { { USER, 0, 0 }, { USER, 0, 1 } }, .ret = -ENOBUFS },
+	{ "no length, bad index", 0, 1, { { NR_SLOTS, 0, 0 } }, .ret = -ENOBUFS },
+	{ "bad index", 0, 2, { { NR_SLOTS, 0, 1 }, { USER, 0, 1 } }, .ret = -EFAULT },
+	{ "bad index of 17 bits", 0, 1, { { 65536 + KERN, 0, 1 } }, .ret = -EFAULT },
+	{ "empty slot", 0, 2, { { NONE, 0, 1 }, { USER, 0, 1 } }, .ret = -EFAULT },
+	{ "bad range", 0, 2, { { USER, 1, USER_LEN }, { USER, 0, 1 } }, .ret = -EFAULT },
+	{ "bad range, cut", 1, 1, { { USER, 1, USER_LEN } }, .ret = -EFAULT },
+	{ "all ones", 0, 1, { { BIT(20) - 1, BIT_ULL(44) - 1, U32_MAX } }, .ret = -EFAULT },
+	{ "write-only", 0, 1, { { WRONLY, 0, 1 } }, .ret = -EFAULT },
+
+	{ "later no length", 0, 3, { { USER, 0, 9 }, { USER, 9, 0 }, { USER, 9, 9 } }, 1, 9 },
+	{ "later bad index", 0, 3, { { USER, 0, 9 }, { NR_SLOTS, 9, 9 }, { USER, 9, 9 } }, 1, 9 },
+	{ "later empty slot", 0, 3, { { USER, 0, 9 }, { NONE, 9, 9 }, { USER, 9, 9 } }, 1, 9 },
+	{ "later bad range", 0, 2, { { USER, 0, PG }, { USER, PG, USER_LEN - PG + 1 } }, 1, PG },
+	{ "later write-only", 0, 2, { { USER, 0, 9 }, { WRONLY, 9, 9 } }, 1, 9 },
+	{ "later bad, gap", 0, 3, { { USER, 0, 9 }, { USER, 20, 9 }, { USER, 29, 0 } }, 2, 18, 2 },
+	{ "later another buffer", 0, 2, { { USER, 0, 9 }, { USER2, 9, 9 } }, 1, 9 },
+
+	{ "max_len in the first", 5, 2, { { USER, 0, 9 }, { USER, 9, 9 } }, 1, 5 },
+	{ "max_len of the first", 9, 2, { { USER, 0, 9 }, { USER, 9, 9 } }, 1, 9 },
+	{ "max_len in third", 26, 3, { { USER, 0, 9 }, { USER, 9, 9 }, { USER, 18, 9 } }, 2, 18 },
+	{ "max_len of three", 27, 3, { { USER, 0, 9 }, { USER, 9, 9 }, { USER, 18, 9 } }, 3, 27 },
+	{ "max_len, long one", 10, 3, { { USER, 0, 9 }, { USER, 9, 9 }, { USER, 9, 1 } }, 1, 9 },
+	{ "max_len, gaps", 26, 3, { { USER, 30, 9 }, { USER, 10, 9 }, { USER, 50, 9 } }, 2, 18, 2 },
+
+	{ "neighbours", 0, 3, { { USER, 9, 1 }, { USER, 10, 2 }, { USER, 12, 3 } }, 3, 6 },
+	{ "neighbours, pages", 0, 2, { { USER, 9, PG }, { USER, PG + 9, PG } }, 2, 2 * PG },
+	{ "neighbours, huge", 0, 2, { { HUGE, 4990, 11 }, { HUGE, 5001, PG } }, 2, PG + 11 },
+	{ "neighbours, kernel", 0, 2, { { KERN, 0, 9 }, { KERN, 9, 20 } }, 2, 29, 2 },
+	{ "scattered", 0, 3, { { USER, 0, 9 }, { USER, 10, 9 }, { USER, PG, 20 } }, 3, 38, 3 },
+	{ "scattered, backwards", 0, 2, { { USER, 9, 9 }, { USER, 0, 9 } }, 2, 18, 2 },
+	{ "scattered, the same", 0, 2, { { USER, 7, 9 }, { USER, 7, 9 } }, 2, 18, 2 },
+	{ "scattered, pages", 0, 2, { { USER, PG - 101, PG }, { USER, 0, PG } }, 2, 2 * PG, 4 },
+	{ "scattered, huge", 0, 2, { { HUGE, SZ_1M, PG }, { HUGE, 5000, 2 } }, 2, PG + 2, 3 },
+	{ "scattered, kernel", 0, 2, { { KERN, 2 * PG + 20, 5 }, { KERN, 20, 9 } }, 2, 14, 2 },
+	{ "neighbours, gap, neighbours", 0, 4,
+	  { { USER, 0, 9 }, { USER, 9, 9 }, { USER, 30, 9 }, { USER, 39, 9 } }, 4, 36, 2 },
+};
+
+KUNIT_ARRAY_PARAM_DESC(regbuf_select, regbuf_select_cases, name);
+
+static void regbuf_run_case(struct kunit *test)
+{
+	const struct regbuf_select_case *c = test->param_value;
+	struct regbuf_test *t = test->priv;
+	unsigned int i;
+
+	for (i = 0; i < c->nr; i++)
+		regbuf_provide(t, c->entry[i].index, c->entry[i].offset, c->entry[i].len);
+	KUNIT_ASSERT_EQ(test, regbuf_select(t, !c->single, c->max_len), c->ret);
+	regbuf_expect_taken(test, c->taken);
+	if (!c->segs)
+		KUNIT_EXPECT_NULL(test, t->vec.iovec);
+}
+
+static void regbuf_test_select(struct kunit *test)
+{
+	const struct regbuf_select_case *c = test->param_value;
+
+	regbuf_setup(test);
+	regbuf_run_case(test);
+	if (c->taken)
+		regbuf_expect_iter(test, c->taken, c->len, c->segs);
+}
+
+static void regbuf_test_group(struct kunit *test)
+{
+	struct regbuf_test *t = regbuf_setup(test);
+
+	regbuf_provide(t, USER, 0, 10);
+
+	t->bl.flags = IOBL_BUF_RING | IOBL_INC;
+	KUNIT_EXPECT_EQ(test, regbuf_select(t, true, 0), -EINVAL);
+	regbuf_expect_taken(test, 0);
+
+	t->bl.flags = 0;
+	INIT_LIST_HEAD(&t->bl.buf_list);
+	KUNIT_EXPECT_EQ(test, regbuf_select(t, true, 0), -EINVAL);
+	regbuf_expect_taken(test, 0);
+
+	xa_erase(&t->ctx.io_bl_xa, BGID);
+	KUNIT_EXPECT_EQ(test, regbuf_select(t, true, 0), -ENOENT);
+	regbuf_expect_taken(test, 0);
+}
+
+/* A bundle is 256 entries, however many segments that takes */
+static const struct regbuf_many_case {
+	const char	*name;
+	u32		offset, stride, len;
+	unsigned int	segs;
+} regbuf_many_cases[] = {
+	{ "neighbours", 1, 3, 3, 0 },
+	{ "scattered", 1, 4, 3, 256 },
+	{ "scattered, of two pages", PG - 101, 0, 2, 512 },
+};
+
+KUNIT_ARRAY_PARAM_DESC(regbuf_many, regbuf_many_cases, name);
+
+static void regbuf_test_many(struct kunit *test)
+{
+	const struct regbuf_many_case *c = test->param_value;
+	struct regbuf_test *t = regbuf_setup(test);
+	unsigned int i;
+
+	/* a vector left by an earlier request, too small for this one */
+	KUNIT_ASSERT_EQ(test, 0, io_vec_realloc(&t->vec, 3));
+	for (i = 0; i < 300; i++)
+		regbuf_provide(t, USER, c->offset + i * c->stride, c->len);
+
+	KUNIT_ASSERT_EQ(test, regbuf_select(t, true, 0), 0);
+	regbuf_expect_taken(test, 256);
+	regbuf_expect_iter(test, 256, 256 * c->len, c->segs);
+}
+
+/* Unless it is aligned, this takes more segments than kmalloc() can give */
+#define NOMEM_SEGS	(KMALLOC_MAX_SIZE / sizeof(struct bio_vec))
+#define NOMEM_LEN	((u32)(NOMEM_SEGS * PAGE_SIZE))
+
+static const struct regbuf_select_case regbuf_big_cases[] = {
+	{ "MAX_RW_COUNT", 0, 1, { { USER, 0, MAX_RW_COUNT + 1U } }, 1, MAX_RW_COUNT },
+	{ "MAX_RW_COUNT of two", 0, 3,
+	  { { USER, 0, SZ_1G }, { USER, SZ_1G, MAX_RW_COUNT - SZ_1G }, { USER, MAX_RW_COUNT, 1 } },
+	  2, MAX_RW_COUNT },
+	{ "no memory", 0, 1, { { KERN, 1, NOMEM_LEN } }, .ret = -ENOMEM },
+	{ "no memory, user", 0, 1, { { USER, 1, NOMEM_LEN } }, 1, NOMEM_LEN },
+	{ "no memory, scattered", 0, 2, { { USER, 1, NOMEM_LEN }, { USER, 0, 9 } }, 1, NOMEM_LEN },
+	{ "no memory, fourth", 0, 4,
+	  { { USER, 0, 9 }, { USER, 20, 9 }, { USER, 29, 9 }, { USER, 9, NOMEM_LEN } }, 3, 27, 2 },
+};
+
+KUNIT_ARRAY_PARAM_DESC(regbuf_big, regbuf_big_cases, name);
+
+/* With a buffer longer than any request may be, the same page all over */
+static void regbuf_test_big(struct kunit *test)
+{
+	const struct regbuf_select_case *c = test->param_value;
+	unsigned int i, nr = (MAX_RW_COUNT >> PAGE_SHIFT) + 1;
+	struct page *page = regbuf_alloc_pages(test, 0);
+	struct regbuf_test *t = regbuf_setup(test);
+	struct io_mapped_ubuf *imu;
+
+	if (nr <= NOMEM_SEGS + 1)
+		kunit_skip(test, "kmalloc() can give more than any request takes");
+
+	imu = vzalloc(struct_size(imu, bvec, nr));
+	KUNIT_ASSERT_NOT_NULL(test, imu);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, regbuf_vfree, imu));
+	imu->nr_bvecs = nr;
+	for (i = 0; i < nr; i++)
+		bvec_set_page(&imu->bvec[i], page, PAGE_SIZE, 0);
+	imu->len = (size_t)nr << PAGE_SHIFT;
+	imu->folio_shift = PAGE_SHIFT;
+	imu->dir = BIT(ITER_SOURCE);
+	if (c->entry[0].index == KERN)
+		imu->flags = IO_REGBUF_F_KBUF;
+	t->node[c->entry[0].index].buf = imu;
+
+	regbuf_run_case(test);
+	KUNIT_EXPECT_EQ(test, t->iter.count, c->len);
+	if (c->segs)
+		regbuf_expect_iter(test, c->taken, c->len, c->segs);
+}
+
+static struct kunit_case regbuf_kunit_test_cases[] = {
+	KUNIT_CASE(regbuf_test_addr),
+	KUNIT_CASE_PARAM(regbuf_test_lookup, regbuf_lookup_gen_params),
+	KUNIT_CASE_PARAM(regbuf_test_map, regbuf_map_gen_params),
+	KUNIT_CASE_PARAM(regbuf_test_select, regbuf_select_gen_params),
+	KUNIT_CASE(regbuf_test_group),
+	KUNIT_CASE_PARAM(regbuf_test_many, regbuf_many_gen_params),
+	KUNIT_CASE_PARAM(regbuf_test_big, regbuf_big_gen_params),
+	{}
+};
+
+static struct kunit_suite regbuf_test_suite = {
+	.name = "io_uring-regbuf",
+	.test_cases = regbuf_kunit_test_cases,
+};
+
+kunit_test_suite(regbuf_test_suite);
+MODULE_DESCRIPTION("Test cases for provided registered buffers of io_uring");
+MODULE_LICENSE("GPL");

@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# Sourced by the scripts: how they speak.
+
+say() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
+
+# die STEP WHAT-TO-DO: the one line of a failure
+die() { say "$1; $2"; exit 1; }
+
+# need_space DIR GIB
+need_space() {
+	local have
+	mkdir -p "$1"
+	have=$(df --output=avail -BG "$1" | tr -dc '0-9\n' | tail -n 1)
+	[ "$have" -ge "$2" ] ||
+		die "$1 has $have GiB free, $2 GiB are needed" "free some or set BUILD or CACHE to another disk"
+}
+
+# series_files PATCHES: the new files that the series adds
+series_files() { awk '!/^#/ { $1 = ""; print }' "$1/series" | xargs -r -n 1; }
+
+# series_hash TOP PATCHES: one hash of all that the series is made of
+series_hash() {
+	(cd "$1" && { find "$2" -type f && series_files "$2"; } | sort | xargs sha256sum) |
+		sha256sum | cut -d ' ' -f 1
+}

@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the tests of sending provided buffers share: a ring, a connection with
+ * a reader behind it, registered memory whose every byte tells where it is
+ * from, and a record of what has to arrive.
+ */
+#ifndef SELFTESTS_IO_URING_COMMON_H
+#define SELFTESTS_IO_URING_COMMON_H
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+
+#include "kselftest_harness.h"
+#include "ring.h"
+
+#define BGID		7
+#define RING_ENTRIES	512
+#define NR_MEM		4
+#define MEM_SIZE	(256 * 4096)
+#define HUGE_SIZE	(2UL << 20)
+#define WANT_MAX	(8 * MEM_SIZE)
+
+#define SEL_REG		IORING_RECVSEND_FIXED_BUF
+#define SEL_BUNDLE	(IORING_RECVSEND_FIXED_BUF | IORING_RECVSEND_BUNDLE)
+
+/* How a request gets issued; the same has to come out of all of them. */
+struct issue {
+	unsigned int setup;
+	unsigned char sqe_flags;
+	unsigned short ioprio;
+};
+
+#define ISSUE_VARIANTS(fixture)						\
+FIXTURE_VARIANT(fixture) {						\
+	struct issue issue;						\
+};									\
+FIXTURE_VARIANT_ADD(fixture, plain) {					\
+	.issue = { 0 },							\
+};									\
+FIXTURE_VARIANT_ADD(fixture, defer_taskrun) {				\
+	.issue.setup = IORING_SETUP_SINGLE_ISSUER |			\
+		       IORING_SETUP_DEFER_TASKRUN,			\
+};									\
+FIXTURE_VARIANT_ADD(fixture, sqpoll) {					\
+	.issue.setup = IORING_SETUP_SQPOLL,				\
+};									\
+FIXTURE_VARIANT_ADD(fixture, cqe32) {					\
+	.issue.setup = IORING_SETUP_CQE32,				\
+};									\
+FIXTURE_VARIANT_ADD(fixture, async) {					\
+	.issue.sqe_flags = IOSQE_ASYNC,					\
+};									\
+FIXTURE_VARIANT_ADD(fixture, poll_first) {				\
+	.issue.ioprio = IORING_RECVSEND_POLL_FIRST,			\
+}
+
+/* Reads whatever comes, into memory of its own. */
+struct reader {
+	pthread_t thread;
+	int fd;
+	char *got;
+	size_t len;
+	/* of the read that ended it */
+	int err;
+};
+
+struct env {
+	struct issue issue;
+	struct io_uring ring;
+	struct pbuf_ring pbufs;
+	int fd;
+	struct reader reader;
+	/* registered buffer i is len[i] bytes at mem[i] */
+	char *mem[NR_MEM];
+	size_t mem_len[NR_MEM];
+	char *want;
+	size_t want_len;
+	unsigned short next_bid;
+};
+
+/* What one request completed with. */
+struct result {
+	int res;
+	unsigned int flags;
+	int nr_notifs;
+	int notif_res;
+};
+
+/* Position dependent, never 0, different for each seed. */
+static inline void fill(char *p, size_t len, unsigned int seed)
+{
+	size_t i;
+
+	for (i = 0; i < len; i++) {
+		unsigned int x = (i + 1) * 2654435761u + seed * 40503u;
+
+		p[i] = 1 + (x >> 8 ^ x >> 20) % 255;
+	}
+}
+
+static inline int socket_listen(int family, int type, struct sockaddr_storage *ss)
+{
+	struct sockaddr_in6 *in6 = (void *)ss;
+	struct sockaddr_in *in = (void *)ss;
+	socklen_t len = sizeof(*ss);
+	int fd = socket(family, type, 0);
+
+	if (fd < 0)
+		return -1;
+	memset(ss, 0, sizeof(*ss));
+	ss->ss_family = family;
+	if (family == AF_INET)
+		in->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	else
+		in6->sin6_addr = in6addr_loopback;
+	if (bind(fd, (void *)ss, family == AF_INET ? sizeof(*in) : sizeof(*in6)) ||
+	    getsockname(fd, (void *)ss, &len) ||
+	    (type == SOCK_STREAM && listen(fd, 1))) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+/* fd[0] sends to fd[1]; @sndbuf and @rcvbuf of 0 leave the defaults. */
+static inline int socket_pair(int family, int type, int fd[2], int sndbuf,
+			      int rcvbuf)
+{
+	struct sockaddr_storage ss;
+	int srv = socket_listen(family, type, &ss);
+	int one = 1;
+
+	if (srv < 0)
+		return -errno;
+	fd[0] = socket(family, type, 0);
+	if (fd[0] < 0)
+		return -errno;
+	if (sndbuf && setsockopt(fd[0], SOL_SOCKET, SO_SNDBUF, &sndbuf, sizeof(sndbuf)))
+		return -errno;
+	/* what is accepted inherits it */
+	if (rcvbuf && setsockopt(srv, SOL_SOCKET, SO_RCVBUF, &rcvbuf, sizeof(rcvbuf)))
+		return -errno;
+	if (connect(fd[0], (void *)&ss, sizeof(ss)))
+		return -errno;
+	if (type != SOCK_STREAM) {
+		fd[1] = srv;
+		return 0;
+	}
+	setsockopt(fd[0], IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	fd[1] = accept(srv, NULL, NULL);
+	close(srv);
+	return fd[1] < 0 ? -errno : 0;
+}
+
+static inline void *reader_main(void *arg)
+{
+	struct reader *r = arg;
+	ssize_t ret;
+
+	while ((ret = read(r->fd, r->got + r->len, WANT_MAX - r->len)) > 0)
+		r->len += ret;
+	r->err = ret < 0 ? errno : 0;
+	return NULL;
+}
+
+static inline int reader_start(struct reader *r)
+{
+	return -pthread_create(&r->thread, NULL, reader_main, r);
+}
+
+/* Memory for registered buffer @i, from @off bytes into a page on. */
+static inline int env_mem(struct env *e, unsigned int i, size_t len, size_t off,
+			  int mmap_flags)
+{
+	size_t size = off + len;
+	char *p;
+
+	size = (size + HUGE_SIZE - 1) & ~(HUGE_SIZE - 1);
+	p = mmap(NULL, size, PROT_READ | PROT_WRITE,
+		 MAP_ANONYMOUS | MAP_PRIVATE | mmap_flags, -1, 0);
+	if (p == MAP_FAILED)
+		return -errno;
+	e->mem[i] = p + off;
+	e->mem_len[i] = len;
+	fill(e->mem[i], len, i);
+	return 0;
+}
+
+static inline int env_register(struct env *e, unsigned int nr)
+{
+	struct iovec iov[NR_MEM];
+	unsigned int i;
+
+	for (i = 0; i < nr; i++)
+		iov[i] = (struct iovec) { e->mem[i], e->mem_len[i] };
+	return io_uring_register_buffers(&e->ring, iov, nr);
+}
+
+static inline int env_init_ring(struct env *e, const struct issue *issue)
+{
+	int ret;
+
+	memset(e, 0, sizeof(*e));
+	if (issue)
+		e->issue = *issue;
+	e->want = malloc(WANT_MAX);
+	e->reader.got = malloc(WANT_MAX);
+	if (!e->want || !e->reader.got)
+		return -ENOMEM;
+	/* so few that CQEs of 32 bytes fit in what mini_liburing.h maps */
+	ret = io_uring_queue_init(32, &e->ring, e->issue.setup);
+	if (ret < 0)
+		return -errno;
+	return pbuf_ring_init(&e->ring, &e->pbufs, BGID, RING_ENTRIES, 0);
+}
+
+static inline int env_init_socket(struct env *e, int family, int type,
+				  int sndbuf, int rcvbuf)
+{
+	int fd[2] = { -1, -1 };
+	int ret = socket_pair(family, type, fd, sndbuf, rcvbuf);
+
+	e->fd = fd[0];
+	e->reader.fd = fd[1];
+	return ret;
+}
+
+/* The usual: four registered buffers of 4 KiB pages, TCP, a willing reader. */
+static inline int env_init(struct env *e, const struct issue *issue)
+{
+	unsigned int i;
+	int ret = env_init_ring(e, issue);
+
+	for (i = 0; !ret && i < NR_MEM; i++)
+		ret = env_mem(e, i, MEM_SIZE, 0, 0);
+	if (!ret)
+		ret = env_register(e, NR_MEM);
+	if (!ret)
+		ret = env_init_socket(e, AF_INET, SOCK_STREAM, 0, 0);
+	if (!ret)
+		ret = reader_start(&e->reader);
+	return ret;
+}
+
+/* These bytes have to arrive next. */
+static inline void env_want(struct env *e, const void *p, size_t len)
+{
+	memcpy(e->want + e->want_len, p, len);
+	e->want_len += len;
+}
+
+/* Provide a range of a registered buffer. */
+static inline void env_add(struct env *e, unsigned int index, size_t off,
+			   size_t len)
+{
+	pbuf_ring_add(&e->pbufs, IOU_BUF_REGBUF_ADDR(index, off), len,
+		      e->next_bid++);
+	pbuf_ring_publish(&e->pbufs);
+}
+
+/* The same, to be sent as a whole. */
+static inline void env_add_want(struct env *e, unsigned int index, size_t off,
+				size_t len)
+{
+	env_add(e, index, off, len);
+	env_want(e, e->mem[index] + off, len);
+}
+
+static inline int env_head(struct env *e)
+{
+	return pbuf_ring_head(&e->ring, &e->pbufs);
+}
+
+static inline struct io_uring_sqe *env_prep(struct env *e, unsigned char opcode,
+					    unsigned int len,
+					    unsigned short ioprio)
+{
+	struct io_uring_sqe *sqe;
+
+	sqe = ring_prep_select(&e->ring, opcode, e->fd, BGID, len,
+			       ioprio | e->issue.ioprio);
+	sqe->flags |= e->issue.sqe_flags;
+	return sqe;
+}
+
+/*
+ * Collect the send CQE and the notification that it announces. A notification
+ * that comes first, or unannounced, is an error.
+ */
+static inline int env_wait(struct env *e, struct result *r)
+{
+	struct io_uring_cqe cqe;
+	int ret = ring_wait(&e->ring, &cqe);
+
+	memset(r, 0, sizeof(*r));
+	if (ret)
+		return ret;
+	if (cqe.flags & IORING_CQE_F_NOTIF)
+		return -EPROTO;
+	r->res = cqe.res;
+	r->flags = cqe.flags;
+	if (!(cqe.flags & IORING_CQE_F_MORE))
+		return 0;
+	ret = ring_wait(&e->ring, &cqe);
+	if (ret)
+		return ret;
+	if (!(cqe.flags & IORING_CQE_F_NOTIF) || cqe.flags & IORING_CQE_F_MORE)
+		return -EPROTO;
+	r->nr_notifs = 1;
+	r->notif_res = cqe.res;
+	return 0;
+}
+
+/* Send @len bytes at most by SEND_ZC, and wait for all that comes of it. */
+static inline int env_send(struct env *e, unsigned int len,
+			   unsigned short ioprio, struct result *r)
+{
+	env_prep(e, IORING_OP_SEND_ZC, len, ioprio);
+	if (ring_submit(&e->ring))
+		return -errno;
+	return env_wait(e, r);
+}
+
+/* Wait until the other end has something to read, by an event, not a time. */
+static inline int env_wait_arrival(struct env *e)
+{
+	struct pollfd p = { .fd = e->reader.fd, .events = POLLIN };
+
+	return poll(&p, 1, -1) == 1 ? 0 : -errno;
+}
+
+/* No more to come: 0 if what has arrived is all that was wanted. */
+static inline int env_finish(struct env *e)
+{
+	size_t i;
+
+	shutdown(e->fd, SHUT_WR);
+	pthread_join(e->reader.thread, NULL);
+	if (e->reader.err) {
+		printf("# read: %s\n", strerror(e->reader.err));
+		return -e->reader.err;
+	}
+	for (i = 0; i < e->want_len && i < e->reader.len; i++) {
+		if (e->reader.got[i] == e->want[i])
+			continue;
+		printf("# byte %zu of %zu is %#hhx, not %#hhx\n", i,
+		       e->want_len, e->reader.got[i], e->want[i]);
+		return -EBADMSG;
+	}
+	if (e->reader.len != e->want_len) {
+		printf("# %zu bytes arrived, not %zu\n", e->reader.len,
+		       e->want_len);
+		return -EBADMSG;
+	}
+	/* nothing is left over in the completion queue, either */
+	return ring_peek(&e->ring) ? -EPROTO : 0;
+}
+
+static inline unsigned int cqe_bid(unsigned int flags)
+{
+	return flags >> IORING_CQE_BUFFER_SHIFT;
+}
+
+/* A SEND_ZC that took buffers, the first of them @bid, and sent @len bytes. */
+#define EXPECT_SENT(r, len, bid) do {					\
+	EXPECT_EQ((len), (r)->res);					\
+	EXPECT_TRUE((r)->flags & IORING_CQE_F_BUFFER);			\
+	EXPECT_EQ((bid), cqe_bid((r)->flags));				\
+	EXPECT_TRUE((r)->flags & IORING_CQE_F_MORE);			\
+	EXPECT_EQ(1, (r)->nr_notifs);					\
+} while (0)
+
+/* A SEND_ZC that failed before it took any. */
+#define EXPECT_NOTHING_TAKEN(r, err) do {				\
+	EXPECT_EQ((err), (r)->res);					\
+	EXPECT_FALSE((r)->flags & IORING_CQE_F_BUFFER);			\
+	EXPECT_TRUE((r)->flags & IORING_CQE_F_MORE);			\
+	EXPECT_EQ(1, (r)->nr_notifs);					\
+} while (0)
+
+#endif

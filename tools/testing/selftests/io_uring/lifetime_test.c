@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Registered memory stays pinned until the notification, whatever happens to
+ * the table meanwhile, and the tag of a slot comes after that.
+ */
+#include "common.h"
+
+#define NR		256
+#define LEN		4096
+#define TAG		0x7a61670000
+
+FIXTURE(lifetime) {
+	struct env e;
+	__u64 tag[NR_MEM];
+};
+
+FIXTURE_SETUP(lifetime)
+{
+	struct io_uring_rsrc_register reg = { .nr = NR_MEM };
+	struct iovec iov[NR_MEM];
+	struct env *e = &self->e;
+	unsigned int i;
+
+	ASSERT_EQ(0, env_init_ring(e, NULL));
+	for (i = 0; i < NR_MEM; i++) {
+		ASSERT_EQ(0, env_mem(e, i, MEM_SIZE, 0, 0));
+		iov[i] = (struct iovec) { e->mem[i], e->mem_len[i] };
+		self->tag[i] = TAG + i;
+	}
+	reg.data = (unsigned long)iov;
+	reg.tags = (unsigned long)self->tag;
+	ASSERT_EQ(0, ring_register(&e->ring, IORING_REGISTER_BUFFERS2, &reg,
+				   sizeof(reg)));
+	ASSERT_EQ(0, env_init_socket(e, AF_INET, SOCK_STREAM, 8192, 8192));
+	/* a bundle that is stuck half way */
+	for (i = 0; i < NR; i++)
+		env_add_want(e, 0, i * 5 % NR * LEN, LEN);
+	env_prep(e, IORING_OP_SEND_ZC, 0, SEL_BUNDLE)->user_data = 1;
+	ASSERT_EQ(0, ring_submit(&e->ring));
+	ASSERT_EQ(0, env_wait_arrival(e));
+	ASSERT_EQ(NULL, ring_peek(&e->ring));
+}
+
+FIXTURE_TEARDOWN(lifetime)
+{
+	EXPECT_EQ(0, env_finish(&self->e));
+}
+
+/* Unmap buffer 0 and use as much memory as it takes to get its pages again. */
+static int poison(struct env *e)
+{
+	size_t size = 64 * MEM_SIZE;
+	char *p;
+
+	if (munmap(e->mem[0], HUGE_SIZE))
+		return -errno;
+	p = mmap(NULL, size, PROT_READ | PROT_WRITE,
+		 MAP_ANONYMOUS | MAP_PRIVATE | MAP_POPULATE, -1, 0);
+	if (p == MAP_FAILED)
+		return -errno;
+	memset(p, 0, size);
+	return munmap(p, size) ? -errno : 0;
+}
+
+/* The send, its notification, and only then the tag of buffer 0. */
+static void in_order(struct __test_metadata *_metadata, struct env *e)
+{
+	struct io_uring_cqe cqe;
+
+	ASSERT_EQ(0, reader_start(&e->reader));
+	ASSERT_EQ(0, ring_wait(&e->ring, &cqe));
+	EXPECT_EQ(1, cqe.user_data);
+	EXPECT_EQ(NR * LEN, cqe.res);
+	ASSERT_EQ(0, ring_wait(&e->ring, &cqe));
+	EXPECT_EQ(1, cqe.user_data);
+	EXPECT_EQ(IORING_CQE_F_NOTIF, cqe.flags);
+	ASSERT_EQ(0, ring_wait(&e->ring, &cqe));
+	EXPECT_EQ(TAG, cqe.user_data);
+}
+
+TEST_F(lifetime, unregister)
+{
+	struct env *e = &self->e;
+	struct io_uring_cqe cqe;
+	int i;
+
+	ASSERT_EQ(0, ring_register(&e->ring, IORING_UNREGISTER_BUFFERS, NULL, 0));
+	/* those that nobody uses are free at once */
+	for (i = 1; i < NR_MEM; i++) {
+		ASSERT_EQ(0, ring_wait(&e->ring, &cqe));
+		EXPECT_LT(TAG, cqe.user_data);
+	}
+	EXPECT_EQ(NULL, ring_peek(&e->ring));
+	ASSERT_EQ(0, poison(e));
+	in_order(_metadata, e);
+}
+
+/* The slot is free for other memory at once. */
+TEST_F(lifetime, update)
+{
+	struct env *e = &self->e;
+	struct iovec iov = { e->mem[1], MEM_SIZE };
+	struct io_uring_rsrc_update2 up = {
+		.data	= (unsigned long)&iov,
+		.nr	= 1,
+	};
+	struct result r;
+
+	ASSERT_EQ(1, ring_register(&e->ring, IORING_REGISTER_BUFFERS_UPDATE, &up,
+				   sizeof(up)));
+	EXPECT_EQ(NULL, ring_peek(&e->ring));
+	ASSERT_EQ(0, poison(e));
+	in_order(_metadata, e);
+
+	env_add(e, 0, 100, LEN);
+	env_want(e, e->mem[1] + 100, LEN);
+	ASSERT_EQ(0, env_send(e, 0, SEL_BUNDLE, &r));
+	EXPECT_SENT(&r, LEN, NR);
+}
+
+/* Nor does it matter what becomes of the group. */
+TEST_F(lifetime, group_unregistered)
+{
+	struct io_uring_buf_reg reg = { .bgid = BGID };
+	struct env *e = &self->e;
+
+	ASSERT_EQ(0, ring_register(&e->ring, IORING_UNREGISTER_PBUF_RING, &reg, 1));
+	memset(e->pbufs.br, 0xff, e->pbufs.size);
+	munmap(e->pbufs.br, e->pbufs.size);
+	ASSERT_EQ(0, ring_register(&e->ring, IORING_UNREGISTER_BUFFERS, NULL, 0));
+	while (ring_peek(&e->ring))
+		io_uring_cqe_seen(&e->ring);
+	ASSERT_EQ(0, poison(e));
+	in_order(_metadata, e);
+}
+
+TEST_HARNESS_MAIN

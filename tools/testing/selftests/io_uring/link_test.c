@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * SEND_ZC in link chains: a notification comes exactly where the CQE of its
+ * send has announced it.
+ */
+#include "common.h"
+
+FIXTURE(link) {
+	struct env e;
+};
+
+ISSUE_VARIANTS(link);
+
+FIXTURE_SETUP(link)
+{
+	ASSERT_EQ(0, env_init(&self->e, &variant->issue));
+}
+
+FIXTURE_TEARDOWN(link)
+{
+	EXPECT_EQ(0, env_finish(&self->e));
+}
+
+static void check_nothing_left(struct __test_metadata *_metadata, struct env *e)
+{
+	struct io_uring_cqe cqe;
+	int i;
+
+	/* task work that is pending runs ahead of these */
+	for (i = 0; i < 4; i++) {
+		ring_prep(&e->ring, IORING_OP_NOP)->user_data = 0x6e6f70;
+		ASSERT_EQ(0, ring_submit(&e->ring));
+		ASSERT_EQ(0, ring_wait(&e->ring, &cqe));
+		EXPECT_EQ(0x6e6f70, cqe.user_data);
+	}
+}
+
+/* Collect @left send CQEs in the order of their user_data, from 1 on. */
+static void collect(struct __test_metadata *_metadata, struct env *e, int left,
+		    int res)
+{
+	struct io_uring_cqe cqe;
+	int notifs = 0, next = 1;
+
+	while (left || notifs) {
+		ASSERT_EQ(0, ring_wait(&e->ring, &cqe));
+		if (cqe.flags & IORING_CQE_F_NOTIF) {
+			EXPECT_LT(0, notifs);
+			notifs--;
+			continue;
+		}
+		EXPECT_EQ(next, cqe.user_data);
+		EXPECT_EQ(res, cqe.res);
+		EXPECT_TRUE(cqe.flags & IORING_CQE_F_MORE);
+		notifs++;
+		next++;
+		left--;
+	}
+}
+
+/* Links keep the order of bundles on one socket. */
+TEST_F(link, in_order)
+{
+	struct env *e = &self->e;
+	struct io_uring_sqe *sqe;
+	int i;
+
+	for (i = 0; i < 40; i++)
+		env_add_want(e, 0, i * 5 * 4096 % MEM_SIZE, 1000);
+	for (i = 0; i < 4; i++) {
+		sqe = env_prep(e, IORING_OP_SEND_ZC, 10 * 1000, SEL_BUNDLE);
+		sqe->user_data = i + 1;
+		if (i < 3)
+			sqe->flags |= IOSQE_IO_LINK;
+	}
+	ASSERT_EQ(0, ring_submit(&e->ring));
+	collect(_metadata, e, 4, 10 * 1000);
+}
+
+/* The head fails: each member's CQE announces its notification. */
+TEST_F(link, cancelled)
+{
+	struct env *e = &self->e;
+	struct io_uring_sqe *sqe;
+	struct io_uring_cqe cqe;
+	int i;
+
+	sqe = ring_prep(&e->ring, IORING_OP_READ);
+	sqe->fd = -1;
+	sqe->flags = IOSQE_IO_LINK;
+	for (i = 1; i <= 3; i++) {
+		sqe = env_prep(e, IORING_OP_SEND_ZC, 0, SEL_BUNDLE);
+		sqe->user_data = i;
+		if (i < 3)
+			sqe->flags |= IOSQE_IO_LINK;
+	}
+	env_add(e, 0, 0, 1000);
+	ASSERT_EQ(0, ring_submit(&e->ring));
+	ASSERT_EQ(0, ring_wait(&e->ring, &cqe));
+	EXPECT_EQ(-EBADF, cqe.res);
+	collect(_metadata, e, 3, -ECANCELED);
+	EXPECT_EQ(0, env_head(e));
+	check_nothing_left(_metadata, e);
+}
+
+/* No CQEs are wanted of what follows: no notifications, either. */
+TEST_F(link, cancelled_silently)
+{
+	struct env *e = &self->e;
+	struct io_uring_sqe *sqe;
+	struct io_uring_cqe cqe;
+
+	sqe = ring_prep(&e->ring, IORING_OP_READ);
+	sqe->fd = -1;
+	sqe->flags = IOSQE_IO_LINK | IOSQE_CQE_SKIP_SUCCESS;
+	env_prep(e, IORING_OP_SEND_ZC, 0, SEL_BUNDLE)->user_data = 1;
+	env_add(e, 0, 0, 1000);
+	ASSERT_EQ(0, ring_submit(&e->ring));
+	ASSERT_EQ(0, ring_wait(&e->ring, &cqe));
+	EXPECT_EQ(-EBADF, cqe.res);
+	check_nothing_left(_metadata, e);
+	EXPECT_EQ(0, env_head(e));
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * SEND_ZC of provided buffers that are user memory: IOSQE_BUFFER_SELECT
+ * without IORING_RECVSEND_FIXED_BUF, from rings and from legacy groups.
+ */
+#include "common.h"
+
+#define LEGACY		(BGID + 1)
+#define BUNDLE		IORING_RECVSEND_BUNDLE
+
+FIXTURE(select) {
+	struct env e;
+};
+
+ISSUE_VARIANTS(select);
+
+FIXTURE_SETUP(select)
+{
+	ASSERT_EQ(0, env_init(&self->e, &variant->issue));
+}
+
+FIXTURE_TEARDOWN(select)
+{
+	EXPECT_EQ(0, env_finish(&self->e));
+}
+
+static void add(struct env *e, unsigned int i, size_t off, size_t len)
+{
+	pbuf_ring_add(&e->pbufs, (unsigned long)e->mem[i] + off, len,
+		      e->next_bid++);
+	pbuf_ring_publish(&e->pbufs);
+	env_want(e, e->mem[i] + off, len);
+}
+
+static int provide_legacy(struct env *e, void *p, unsigned int len, int nr)
+{
+	struct io_uring_sqe *sqe = ring_prep(&e->ring, IORING_OP_PROVIDE_BUFFERS);
+	struct io_uring_cqe cqe;
+	int ret;
+
+	sqe->fd = nr;
+	sqe->addr = (unsigned long)p;
+	sqe->len = len;
+	sqe->buf_group = LEGACY;
+	ret = ring_submit(&e->ring);
+	if (!ret)
+		ret = ring_wait(&e->ring, &cqe);
+	return ret ? ret : cqe.res;
+}
+
+static int send_legacy(struct env *e, unsigned int len, unsigned short ioprio,
+		       struct result *r)
+{
+	env_prep(e, IORING_OP_SEND_ZC, len, ioprio)->buf_group = LEGACY;
+	ring_submit(&e->ring);
+	return env_wait(e, r);
+}
+
+TEST_F(select, single)
+{
+	struct env *e = &self->e;
+	struct result r;
+
+	add(e, 0, 100, 5000);
+	add(e, 1, 0, 10000);
+	ASSERT_EQ(0, env_send(e, 0, 0, &r));
+	EXPECT_SENT(&r, 5000, 0);
+	EXPECT_EQ(1, env_head(e));
+	e->want_len -= 1;
+	ASSERT_EQ(0, env_send(e, 9999, 0, &r));
+	EXPECT_SENT(&r, 9999, 1);
+	EXPECT_EQ(2, env_head(e));
+}
+
+TEST_F(select, bundle)
+{
+	struct env *e = &self->e;
+	struct result r;
+	int i, round, sum;
+
+	for (round = 0; round < 3; round++) {
+		for (i = sum = 0; i < 30; i++) {
+			add(e, i % NR_MEM, i * 5000, 3000 + i);
+			sum += 3000 + i;
+		}
+		ASSERT_EQ(0, env_send(e, 0, BUNDLE, &r));
+		EXPECT_SENT(&r, sum, round * 30);
+		EXPECT_EQ((round + 1) * 30, env_head(e));
+	}
+}
+
+TEST_F(select, legacy)
+{
+	struct env *e = &self->e;
+	struct result r;
+	int i;
+
+	ASSERT_EQ(0, provide_legacy(e, e->mem[0], 4096, 3));
+	for (i = 0; i < 3; i++) {
+		/* one at a time, and sqe->len counts */
+		env_want(e, e->mem[0] + i * 4096, 4000);
+		ASSERT_EQ(0, send_legacy(e, 4000, i == 1 ? BUNDLE : 0, &r));
+		EXPECT_SENT(&r, 4000, i);
+	}
+	ASSERT_EQ(0, send_legacy(e, 0, 0, &r));
+	EXPECT_NOTHING_TAKEN(&r, -ENOBUFS);
+}
+
+TEST_F(select, nothing_there)
+{
+	struct env *e = &self->e;
+	struct io_uring_sqe *sqe;
+	struct result r;
+
+	ASSERT_EQ(0, env_send(e, 0, 0, &r));
+	EXPECT_NOTHING_TAKEN(&r, -ENOBUFS);
+	ASSERT_EQ(0, env_send(e, 0, BUNDLE, &r));
+	EXPECT_NOTHING_TAKEN(&r, -ENOBUFS);
+
+	sqe = env_prep(e, IORING_OP_SEND_ZC, 0, 0);
+	sqe->buf_group = LEGACY;
+	ASSERT_EQ(0, ring_submit(&e->ring));
+	ASSERT_EQ(0, env_wait(e, &r));
+	EXPECT_NOTHING_TAKEN(&r, -ENOENT);
+}
+
+/* User memory is charged, and if it can't be it stays in the group. */
+FIXTURE(memlock) {
+	struct env e;
+};
+
+FIXTURE_SETUP(memlock)
+{
+	struct rlimit none = { 0, 0 };
+	struct env *e = &self->e;
+
+	/* the superuser is not charged */
+	ASSERT_EQ(0, setresuid(65534, 65534, 65534));
+	ASSERT_EQ(0, env_init(e, NULL));
+	ASSERT_EQ(0, setrlimit(RLIMIT_MEMLOCK, &none));
+}
+
+FIXTURE_TEARDOWN(memlock)
+{
+	EXPECT_EQ(0, env_finish(&self->e));
+}
+
+TEST_F(memlock, user_memory)
+{
+	struct env *e = &self->e;
+	struct result r;
+
+	pbuf_ring_add(&e->pbufs, (unsigned long)e->mem[0], 4096, 0);
+	pbuf_ring_add(&e->pbufs, (unsigned long)e->mem[1], 4096, 1);
+	pbuf_ring_publish(&e->pbufs);
+	ASSERT_EQ(0, env_send(e, 0, 0, &r));
+	EXPECT_NOTHING_TAKEN(&r, -ENOMEM);
+	ASSERT_EQ(0, env_send(e, 0, BUNDLE, &r));
+	EXPECT_NOTHING_TAKEN(&r, -ENOMEM);
+	EXPECT_EQ(0, env_head(e));
+}
+
+TEST_F(memlock, legacy)
+{
+	struct env *e = &self->e;
+	struct result r;
+
+	ASSERT_EQ(0, provide_legacy(e, e->mem[0], 4096, 2));
+	ASSERT_EQ(0, send_legacy(e, 0, 0, &r));
+	EXPECT_NOTHING_TAKEN(&r, -ENOMEM);
+	ASSERT_EQ(0, send_legacy(e, 0, 0, &r));
+	EXPECT_NOTHING_TAKEN(&r, -ENOMEM);
+}
+
+/* Registered memory was charged once, when it was registered. */
+TEST_F(memlock, registered_memory)
+{
+	struct env *e = &self->e;
+	struct result r;
+	int i;
+
+	for (i = 0; i < 20; i++)
+		env_add_want(e, 0, i * 8192, 4096);
+	ASSERT_EQ(0, env_send(e, 0, SEL_REG, &r));
+	EXPECT_SENT(&r, 4096, 0);
+	ASSERT_EQ(0, env_send(e, 0, SEL_BUNDLE, &r));
+	EXPECT_SENT(&r, 19 * 4096, 1);
+}
+
+TEST_HARNESS_MAIN
