@@ -19,15 +19,15 @@ LINUX := $(B)/linux
 BASE_LINUX := $(B)/base/linux
 # BASE=1: the kernel without the series.
 KERNEL := $(if $(BASE),$(B)/base/kernel,$(B)/kernel)
-SELFTESTS := $(B)/selftests/io_uring
 
 .DEFAULT_GOAL := demo
-.PHONY: help demo check run shell tree save kernel base-kernel debug-kernel series deps selftests clean
+.NOTPARALLEL:
+.PHONY: help demo check run shell fetch tree save kernel debug-kernel selftests series deps clean
 
 help: ## this list
 	@echo 'usage: make [TARGET] [VARIABLE=value...]'
 	@echo
-	@sed -n 's/^\([a-z-]*\):.* ## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.* ## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 10
 	@echo
 	@echo '  BUILD=DIR   where everything is built    now $(BUILD)'
 	@echo '  CACHE=DIR   downloads and ccache         now $(CACHE)'
@@ -37,8 +37,13 @@ help: ## this list
 deps:
 	@scripts/deps base/packages
 
-tree: deps ## assemble build/linux, the patched kernel as a git repository
+fetch: deps ## download the sources that base/ names to the cache
+	@scripts/fetch $(CACHE) base/linux base/linux-source
+	@scripts/fetch $(CACHE) base/liburing
+
+tree: deps ## assemble build/linux, the patched kernel as a git repository, and its headers in build/usr
 	@scripts/tree $(B) $(CACHE) $(PATCHES) $(KDIR)
+	@scripts/headers $(LINUX) $(B)
 
 save: ## write the commits of build/linux back to patches/ and the plain files
 	@scripts/save $(LINUX) $(PATCHES)
@@ -50,11 +55,11 @@ kernel: tree ## build the patched kernel (BASE=1: the unpatched one)
 debug-kernel: tree
 	@scripts/kernel $(LINUX) $(B)/debug $(CACHE) configs/base configs/debug
 
-selftests: $(if $(DEBUG),debug-kernel,kernel)
-	@scripts/selftests $(LINUX) $(if $(DEBUG),$(B)/debug,$(KERNEL)) $(B)/selftests
+selftests: tree
+	@scripts/selftests $(LINUX) $(B)
 
-demo: selftests ## send a file as bundles of provided registered buffers (FILE=path)
-	@vm/demo $(KERNEL) $(B)/demo $(SELFTESTS)/regbuf_demo $(FILE)
+demo: kernel selftests ## send a file as bundles of provided registered buffers (FILE=path)
+	@vm/demo $(KERNEL) $(B)/demo $(B)/selftests/io_uring/regbuf_demo $(FILE)
 
 run: kernel ## run a static program in the guest: PROG=path [ARGS=...] [BASE=1]
 	@$(if $(PROG),,echo 'make run: PROG is not set; use make run PROG=path/to/static/program' >&2; exit 2)
@@ -63,9 +68,7 @@ run: kernel ## run a static program in the guest: PROG=path [ARGS=...] [BASE=1]
 shell: kernel ## a prompt in the guest (leave it with 'exit')
 	@vm/shell $(KERNEL) $(B)/shell
 
-check: DEBUG := 1
-check: ## all tests on a debug kernel (T=name: one of them)
-	@$(MAKE) selftests DEBUG=1
+check: debug-kernel selftests ## all tests on a debug kernel (T=name: one of them)
 	@vm/check $(B)/debug $(B)/check $(B)/selftests $(T)
 
 series: tree ## the patches as they would be mailed, in build/series, and what checkpatch says

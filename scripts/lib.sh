@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
-# Sourced by the scripts: how they speak.
+# Sourced by the scripts: how they speak, and what they share.
+
+# Another project's make is not to take our flags and variables for its own.
+unset MAKEFLAGS MFLAGS MAKELEVEL
 
 say() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
 
