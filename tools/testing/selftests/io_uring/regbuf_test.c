@@ -198,6 +198,33 @@ TEST_F(memory, single)
 	}
 }
 
+/*
+ * A piece is charged to the socket as what it is, wherever it lies: datagrams
+ * from the end of a huge page fit into the receiver's buffer as any others do.
+ */
+TEST_F(memory, charge)
+{
+	struct env *e = &self->e;
+	struct result r;
+	char got[1000];
+	int fd[2], i;
+
+	ASSERT_EQ(0, socket_pair(AF_INET, SOCK_DGRAM, fd, 0, 0));
+	for (i = 0; i < 8; i++) {
+		env_add(e, 0, variant->len - 1000 * (i + 1), 1000);
+		env_prep(e, IORING_OP_SEND_ZC, 0, SEL_REG)->fd = fd[0];
+		ASSERT_EQ(0, ring_submit(&e->ring));
+		ASSERT_EQ(0, env_wait(e, &r));
+		EXPECT_SENT(&r, 1000, i);
+	}
+	/* after its notification each one is there, or has been dropped */
+	for (i = 0; i < 8; i++) {
+		ASSERT_EQ(1000, recv(fd[1], got, sizeof(got), MSG_DONTWAIT));
+		EXPECT_EQ(0, memcmp(got, e->mem[0] + variant->len - 1000 * (i + 1),
+				    sizeof(got)));
+	}
+}
+
 /* In order, against the order, and in pieces that are no multiple of a page. */
 TEST_F(memory, bundle)
 {
