@@ -185,6 +185,8 @@ static inline int env_mem(struct env *e, unsigned int i, size_t len, size_t off,
 		 MAP_ANONYMOUS | MAP_PRIVATE | mmap_flags, -1, 0);
 	if (p == MAP_FAILED)
 		return -errno;
+	if (!(mmap_flags & MAP_HUGETLB))
+		madvise(p, size, MADV_NOHUGEPAGE);
 	e->mem[i] = p + off;
 	e->mem_len[i] = len;
 	fill(e->mem[i], len, i);

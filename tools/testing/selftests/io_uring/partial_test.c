@@ -3,6 +3,8 @@
  * Bundles that the socket does not take at once: small buffers and a reader
  * that starts only when the request is seen to be stuck half way.
  */
+#include <sched.h>
+
 #include "common.h"
 
 #define NR		256
@@ -14,11 +16,42 @@ FIXTURE(partial) {
 
 ISSUE_VARIANTS(partial);
 
+static long pins_before;
+
+/* Pages that were pinned and not unpinned since the test began. */
+static long pinned_pages(void)
+{
+	long n, pins = 0;
+	char name[64];
+	FILE *f;
+
+	/* fold what the processors have counted */
+	f = fopen("/proc/sys/vm/stat_refresh", "w");
+	if (f) {
+		fputs("1", f);
+		fclose(f);
+	}
+	f = fopen("/proc/vmstat", "r");
+	if (!f)
+		abort();
+	while (fscanf(f, "%63s %ld", name, &n) == 2) {
+		if (!strcmp(name, "nr_foll_pin_acquired"))
+			pins += n;
+		else if (!strcmp(name, "nr_foll_pin_released"))
+			pins -= n;
+	}
+	fclose(f);
+	return pins - pins_before;
+}
+
 static int setup(struct env *e, const struct issue *issue)
 {
 	unsigned int i;
-	int ret = env_init_ring(e, issue);
+	int ret;
 
+	pins_before = 0;
+	pins_before = pinned_pages();
+	ret = env_init_ring(e, issue);
 	for (i = 0; !ret && i < NR_MEM; i++)
 		ret = env_mem(e, i, MEM_SIZE, 0, 0);
 	if (!ret)
@@ -177,7 +210,13 @@ TEST_F(partial, ring_closed)
 		SKIP(return, "the thread ends when all is sent, and we would have to read");
 	add_all(e, 5);
 	ASSERT_EQ(0, stuck_half_way(e, 0));
+	/* the table's references, and the bundle's */
+	ASSERT_LT(0, pinned_pages());
 	io_uring_queue_exit(&e->ring);
+	close(e->fd);
+	close(e->reader.fd);
+	while (pinned_pages() > 0)
+		sched_yield();
 }
 
 FIXTURE(socket) {
