@@ -4,7 +4,7 @@
  * anything: a bad first one fails the request and stays, a bad later one ends
  * the bundle before it.
  */
-#include "common.h"
+#include "issued.h"
 
 #define SLOTS		16
 #define FILLED		3
@@ -104,7 +104,6 @@ FIXTURE_VARIANT_ADD(bad, all_ones) {
 	.err = -EFAULT,
 };
 
-
 FIXTURE_SETUP(bad)
 {
 	struct io_uring_rsrc_register reg = {
@@ -179,23 +178,17 @@ TEST_F(bad, later)
 }
 
 /* No entry at all, no group, no table. */
-FIXTURE(none) {
-	struct env e;
-};
-
-ISSUE_VARIANTS(none);
-
-FIXTURE_SETUP(none)
+FIXTURE_SETUP(issued)
 {
 	ASSERT_EQ(0, env_init(&self->e, &variant->issue));
 }
 
-FIXTURE_TEARDOWN(none)
+FIXTURE_TEARDOWN(issued)
 {
 	EXPECT_EQ(0, env_finish(&self->e));
 }
 
-TEST_F(none, empty_ring)
+TEST_F(issued, empty_ring)
 {
 	struct env *e = &self->e;
 	struct result r;
@@ -212,7 +205,7 @@ TEST_F(none, empty_ring)
 	EXPECT_NOTHING_TAKEN(&r, -ENOBUFS);
 }
 
-TEST_F(none, no_group)
+TEST_F(issued, no_group)
 {
 	struct env *e = &self->e;
 	struct io_uring_sqe *sqe;
@@ -230,7 +223,7 @@ TEST_F(none, no_group)
 	EXPECT_EQ(0, env_head(e));
 }
 
-TEST_F(none, no_table)
+TEST_F(issued, no_table)
 {
 	struct env *e = &self->e;
 	struct result r;

@@ -3,25 +3,19 @@
  * Many provided registered buffers in one SEND_ZC: which of them a bundle
  * takes, and that they arrive as they lie in the ring.
  */
-#include "common.h"
+#include "issued.h"
 
-FIXTURE(bundle) {
-	struct env e;
-};
-
-ISSUE_VARIANTS(bundle);
-
-FIXTURE_SETUP(bundle)
+FIXTURE_SETUP(issued)
 {
 	ASSERT_EQ(0, env_init(&self->e, &variant->issue));
 }
 
-FIXTURE_TEARDOWN(bundle)
+FIXTURE_TEARDOWN(issued)
 {
 	EXPECT_EQ(0, env_finish(&self->e));
 }
 
-TEST_F(bundle, in_a_row)
+TEST_F(issued, in_a_row)
 {
 	struct env *e = &self->e;
 	struct result r;
@@ -35,7 +29,7 @@ TEST_F(bundle, in_a_row)
 }
 
 /* Pieces of one page that touch, then such that overlap. */
-TEST_F(bundle, smaller_than_a_page)
+TEST_F(issued, smaller_than_a_page)
 {
 	struct env *e = &self->e;
 	struct result r;
@@ -50,7 +44,7 @@ TEST_F(bundle, smaller_than_a_page)
 	EXPECT_EQ(200, env_head(e));
 }
 
-TEST_F(bundle, scattered)
+TEST_F(issued, scattered)
 {
 	struct env *e = &self->e;
 	unsigned int seed = 1;
@@ -74,7 +68,7 @@ TEST_F(bundle, scattered)
 }
 
 /* 256 entries are the most, and they may all be scattered. */
-TEST_F(bundle, at_most_256)
+TEST_F(issued, at_most_256)
 {
 	struct env *e = &self->e;
 	struct result r;
@@ -91,7 +85,7 @@ TEST_F(bundle, at_most_256)
 }
 
 /* sqe->len ends a bundle at the last entry that fits whole. */
-TEST_F(bundle, len)
+TEST_F(issued, len)
 {
 	struct env *e = &self->e;
 	struct result r;
@@ -127,7 +121,7 @@ TEST_F(bundle, len)
 }
 
 /* All arrives, in however many bundles, if the entries change the buffer. */
-TEST_F(bundle, several_buffers)
+TEST_F(issued, several_buffers)
 {
 	struct env *e = &self->e;
 	struct result r;
@@ -145,7 +139,7 @@ TEST_F(bundle, several_buffers)
 }
 
 /* The ring's indices wrap, at its size and at 65536. */
-TEST_F(bundle, wrap)
+TEST_F(issued, wrap)
 {
 	struct env *e = &self->e;
 	struct result r;

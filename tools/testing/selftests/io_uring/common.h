@@ -35,30 +35,6 @@ struct issue {
 	unsigned short ioprio;
 };
 
-#define ISSUE_VARIANTS(fixture)						\
-FIXTURE_VARIANT(fixture) {						\
-	struct issue issue;						\
-};									\
-FIXTURE_VARIANT_ADD(fixture, plain) {					\
-	.issue = { 0 },							\
-};									\
-FIXTURE_VARIANT_ADD(fixture, defer_taskrun) {				\
-	.issue.setup = IORING_SETUP_SINGLE_ISSUER |			\
-		       IORING_SETUP_DEFER_TASKRUN,			\
-};									\
-FIXTURE_VARIANT_ADD(fixture, sqpoll) {					\
-	.issue.setup = IORING_SETUP_SQPOLL,				\
-};									\
-FIXTURE_VARIANT_ADD(fixture, cqe32) {					\
-	.issue.setup = IORING_SETUP_CQE32,				\
-};									\
-FIXTURE_VARIANT_ADD(fixture, async) {					\
-	.issue.sqe_flags = IOSQE_ASYNC,					\
-};									\
-FIXTURE_VARIANT_ADD(fixture, poll_first) {				\
-	.issue.ioprio = IORING_RECVSEND_POLL_FIRST,			\
-}
-
 /* Reads whatever comes, into memory of its own. */
 struct reader {
 	pthread_t thread;
@@ -369,20 +345,29 @@ static inline unsigned int cqe_bid(unsigned int flags)
 }
 
 /* A SEND_ZC that took buffers, the first of them @bid, and sent @len bytes. */
-#define EXPECT_SENT(r, len, bid) do {					\
-	EXPECT_EQ((len), (r)->res);					\
-	EXPECT_TRUE((r)->flags & IORING_CQE_F_BUFFER);			\
-	EXPECT_EQ((bid), cqe_bid((r)->flags));				\
-	EXPECT_TRUE((r)->flags & IORING_CQE_F_MORE);			\
-	EXPECT_EQ(1, (r)->nr_notifs);					\
-} while (0)
+#define EXPECT_SENT(r, len, bid) expect_sent(_metadata, __LINE__, r, len, bid)
+
+static inline void expect_sent(struct __test_metadata *_metadata, int line,
+			       const struct result *r, int len, unsigned int bid)
+{
+	EXPECT_EQ(len, r->res) TH_LOG("from line %d", line);
+	EXPECT_TRUE(r->flags & IORING_CQE_F_BUFFER) TH_LOG("from line %d", line);
+	EXPECT_EQ(bid, cqe_bid(r->flags)) TH_LOG("from line %d", line);
+	EXPECT_TRUE(r->flags & IORING_CQE_F_MORE) TH_LOG("from line %d", line);
+	EXPECT_EQ(1, r->nr_notifs) TH_LOG("from line %d", line);
+}
 
 /* A SEND_ZC that failed before it took any. */
-#define EXPECT_NOTHING_TAKEN(r, err) do {				\
-	EXPECT_EQ((err), (r)->res);					\
-	EXPECT_FALSE((r)->flags & IORING_CQE_F_BUFFER);			\
-	EXPECT_TRUE((r)->flags & IORING_CQE_F_MORE);			\
-	EXPECT_EQ(1, (r)->nr_notifs);					\
-} while (0)
+#define EXPECT_NOTHING_TAKEN(r, err) \
+	expect_nothing_taken(_metadata, __LINE__, r, err)
+
+static inline void expect_nothing_taken(struct __test_metadata *_metadata,
+					int line, const struct result *r, int err)
+{
+	EXPECT_EQ(err, r->res) TH_LOG("from line %d", line);
+	EXPECT_FALSE(r->flags & IORING_CQE_F_BUFFER) TH_LOG("from line %d", line);
+	EXPECT_TRUE(r->flags & IORING_CQE_F_MORE) TH_LOG("from line %d", line);
+	EXPECT_EQ(1, r->nr_notifs) TH_LOG("from line %d", line);
+}
 
 #endif

@@ -3,20 +3,14 @@
  * SEND_ZC in link chains: a notification comes exactly where the CQE of its
  * send has announced it.
  */
-#include "common.h"
+#include "issued.h"
 
-FIXTURE(link) {
-	struct env e;
-};
-
-ISSUE_VARIANTS(link);
-
-FIXTURE_SETUP(link)
+FIXTURE_SETUP(issued)
 {
 	ASSERT_EQ(0, env_init(&self->e, &variant->issue));
 }
 
-FIXTURE_TEARDOWN(link)
+FIXTURE_TEARDOWN(issued)
 {
 	EXPECT_EQ(0, env_finish(&self->e));
 }
@@ -59,7 +53,7 @@ static void collect(struct __test_metadata *_metadata, struct env *e, int left,
 }
 
 /* Links keep the order of bundles on one socket. */
-TEST_F(link, in_order)
+TEST_F(issued, in_order)
 {
 	struct env *e = &self->e;
 	struct io_uring_sqe *sqe;
@@ -78,7 +72,7 @@ TEST_F(link, in_order)
 }
 
 /* The head fails: each member's CQE announces its notification. */
-TEST_F(link, cancelled)
+TEST_F(issued, cancelled)
 {
 	struct env *e = &self->e;
 	struct io_uring_sqe *sqe;
@@ -104,7 +98,7 @@ TEST_F(link, cancelled)
 }
 
 /* No CQEs are wanted of what follows: no notifications, either. */
-TEST_F(link, cancelled_silently)
+TEST_F(issued, cancelled_silently)
 {
 	struct env *e = &self->e;
 	struct io_uring_sqe *sqe;

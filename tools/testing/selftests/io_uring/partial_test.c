@@ -5,16 +5,10 @@
  */
 #include <sched.h>
 
-#include "common.h"
+#include "issued.h"
 
 #define NR		256
 #define LEN		4096
-
-FIXTURE(partial) {
-	struct env e;
-};
-
-ISSUE_VARIANTS(partial);
 
 static long pins_before;
 
@@ -79,12 +73,12 @@ static int stuck_half_way(struct env *e, unsigned int len)
 	return ring_peek(&e->ring) ? -EPROTO : 0;
 }
 
-FIXTURE_SETUP(partial)
+FIXTURE_SETUP(issued)
 {
 	ASSERT_EQ(0, setup(&self->e, &variant->issue));
 }
 
-FIXTURE_TEARDOWN(partial)
+FIXTURE_TEARDOWN(issued)
 {
 }
 
@@ -108,18 +102,18 @@ static void goes_on(struct __test_metadata *_metadata, struct env *e,
 	EXPECT_EQ(0, env_finish(e));
 }
 
-TEST_F(partial, in_a_row)
+TEST_F(issued, in_a_row)
 {
 	goes_on(_metadata, &self->e, 1);
 }
 
-TEST_F(partial, scattered)
+TEST_F(issued, scattered)
 {
 	goes_on(_metadata, &self->e, 5);
 }
 
 /* What the entries say later does not matter to a request that has them. */
-TEST_F(partial, entries_rewritten)
+TEST_F(issued, entries_rewritten)
 {
 	struct env *e = &self->e;
 	struct result r;
@@ -146,7 +140,7 @@ static void cancel(struct env *e)
 }
 
 /* Cancelled half way: res is what was sent. */
-TEST_F(partial, cancelled)
+TEST_F(issued, cancelled)
 {
 	struct env *e = &self->e;
 	struct io_uring_cqe cqe;
@@ -183,7 +177,7 @@ TEST_F(partial, cancelled)
 }
 
 /* The peer resets the connection half way. */
-TEST_F(partial, reset)
+TEST_F(issued, reset)
 {
 	struct linger now = { .l_onoff = 1 };
 	struct env *e = &self->e;
@@ -202,7 +196,7 @@ TEST_F(partial, reset)
 }
 
 /* The ring goes away half way; what is pinned has to be given back. */
-TEST_F(partial, ring_closed)
+TEST_F(issued, ring_closed)
 {
 	struct env *e = &self->e;
 

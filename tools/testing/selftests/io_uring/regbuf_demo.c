@@ -118,7 +118,7 @@ static double now_idle(double *now)
 		errx(1, "/proc/stat is not what it was");
 	fclose(f);
 	clock_gettime(CLOCK_MONOTONIC, &ts);
-	*now = ts.tv_sec + ts.tv_nsec * 1e-9;
+	*now = ts.tv_sec + ts.tv_nsec / 1e9;
 	return (double)(idle + iowait) / sysconf(_SC_CLK_TCK);
 }
 

@@ -3,26 +3,20 @@
  * One provided registered buffer a request: SEND_ZC with IOSQE_BUFFER_SELECT
  * and IORING_RECVSEND_FIXED_BUF.
  */
-#include "common.h"
+#include "issued.h"
 
-FIXTURE(single) {
-	struct env e;
-};
-
-ISSUE_VARIANTS(single);
-
-FIXTURE_SETUP(single)
+FIXTURE_SETUP(issued)
 {
 	ASSERT_EQ(0, env_init(&self->e, &variant->issue));
 }
 
-FIXTURE_TEARDOWN(single)
+FIXTURE_TEARDOWN(issued)
 {
 	EXPECT_EQ(0, env_finish(&self->e));
 }
 
 /* Ranges that start and end inside, at and across the borders of pages. */
-TEST_F(single, every_border)
+TEST_F(issued, every_border)
 {
 	static const struct {
 		size_t off, len;
@@ -47,7 +41,7 @@ TEST_F(single, every_border)
 }
 
 /* sqe->len cuts the entry, which is gone as a whole; 0 does not cut. */
-TEST_F(single, len)
+TEST_F(issued, len)
 {
 	struct env *e = &self->e;
 	struct result r;
@@ -64,7 +58,7 @@ TEST_F(single, len)
 }
 
 /* However many are there, a request that is no bundle takes one. */
-TEST_F(single, one_of_many)
+TEST_F(issued, one_of_many)
 {
 	struct env *e = &self->e;
 	struct result r;
@@ -80,7 +74,7 @@ TEST_F(single, one_of_many)
 }
 
 /* The notification's user_data is sqe->addr3, if that is set. */
-TEST_F(single, notification_user_data)
+TEST_F(issued, notification_user_data)
 {
 	struct env *e = &self->e;
 	struct io_uring_sqe *sqe;
@@ -100,7 +94,7 @@ TEST_F(single, notification_user_data)
 }
 
 /* Nothing of this touches the requests that name one buffer in the SQE. */
-TEST_F(single, without_select)
+TEST_F(issued, without_select)
 {
 	struct env *e = &self->e;
 	struct io_uring_sqe *sqe;

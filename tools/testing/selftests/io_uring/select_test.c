@@ -3,23 +3,17 @@
  * SEND_ZC of provided buffers that are user memory: IOSQE_BUFFER_SELECT
  * without IORING_RECVSEND_FIXED_BUF, from rings and from legacy groups.
  */
-#include "common.h"
+#include "issued.h"
 
 #define LEGACY		(BGID + 1)
 #define BUNDLE		IORING_RECVSEND_BUNDLE
 
-FIXTURE(select) {
-	struct env e;
-};
-
-ISSUE_VARIANTS(select);
-
-FIXTURE_SETUP(select)
+FIXTURE_SETUP(issued)
 {
 	ASSERT_EQ(0, env_init(&self->e, &variant->issue));
 }
 
-FIXTURE_TEARDOWN(select)
+FIXTURE_TEARDOWN(issued)
 {
 	EXPECT_EQ(0, env_finish(&self->e));
 }
@@ -56,7 +50,7 @@ static int send_legacy(struct env *e, unsigned int len, unsigned short ioprio,
 	return env_wait(e, r);
 }
 
-TEST_F(select, single)
+TEST_F(issued, single)
 {
 	struct env *e = &self->e;
 	struct result r;
@@ -72,7 +66,7 @@ TEST_F(select, single)
 	EXPECT_EQ(2, env_head(e));
 }
 
-TEST_F(select, bundle)
+TEST_F(issued, bundle)
 {
 	struct env *e = &self->e;
 	struct result r;
@@ -89,7 +83,7 @@ TEST_F(select, bundle)
 	}
 }
 
-TEST_F(select, legacy)
+TEST_F(issued, legacy)
 {
 	struct env *e = &self->e;
 	struct result r;
@@ -106,7 +100,7 @@ TEST_F(select, legacy)
 	EXPECT_NOTHING_TAKEN(&r, -ENOBUFS);
 }
 
-TEST_F(select, nothing_there)
+TEST_F(issued, nothing_there)
 {
 	struct env *e = &self->e;
 	struct io_uring_sqe *sqe;
