@@ -86,6 +86,21 @@ static inline int ring_wait(struct io_uring *ring, struct io_uring_cqe *cqe)
 	return 0;
 }
 
+/*
+ * Close the ring for good. io_uring_queue_exit() leaves mappings behind, and
+ * they keep the ring alive until the process ends.
+ */
+static inline void ring_exit(struct io_uring *ring)
+{
+	unsigned long mask = ~(sysconf(_SC_PAGESIZE) - 1UL);
+
+	munmap(ring->sq.sqes,
+	       *ring->sq.kring_entries * sizeof(struct io_uring_sqe));
+	munmap((void *)((unsigned long)ring->cq.khead & mask), ring->cq.ring_sz);
+	munmap((void *)((unsigned long)ring->sq.khead & mask), ring->sq.ring_sz);
+	close(ring->ring_fd);
+}
+
 /* A ring of provided buffers, also the kernel's name for it. */
 struct pbuf_ring {
 	struct io_uring_buf_ring *br;
