@@ -208,16 +208,22 @@ static inline int env_init_socket(struct env *e, int family, int type,
 	return ret;
 }
 
-/* The usual: four registered buffers of 4 KiB pages, TCP, a willing reader. */
-static inline int env_init(struct env *e, const struct issue *issue)
+/* A ring with four registered buffers of 4 KiB pages. */
+static inline int env_init_mem(struct env *e, const struct issue *issue)
 {
 	unsigned int i;
 	int ret = env_init_ring(e, issue);
 
 	for (i = 0; !ret && i < NR_MEM; i++)
 		ret = env_mem(e, i, MEM_SIZE, 0, 0);
-	if (!ret)
-		ret = env_register(e, NR_MEM);
+	return ret ? ret : env_register(e, NR_MEM);
+}
+
+/* The usual: that, TCP, and a willing reader. */
+static inline int env_init(struct env *e, const struct issue *issue)
+{
+	int ret = env_init_mem(e, issue);
+
 	if (!ret)
 		ret = env_init_socket(e, AF_INET, SOCK_STREAM, 0, 0);
 	if (!ret)

@@ -38,13 +38,8 @@ static long pinned_pages(void)
 
 static int setup(struct env *e, const struct issue *issue)
 {
-	unsigned int i;
-	int ret = env_init_ring(e, issue);
+	int ret = env_init_mem(e, issue);
 
-	for (i = 0; !ret && i < NR_MEM; i++)
-		ret = env_mem(e, i, MEM_SIZE, 0, 0);
-	if (!ret)
-		ret = env_register(e, NR_MEM);
 	if (!ret)
 		ret = env_init_socket(e, AF_INET, SOCK_STREAM, 8192, 8192);
 	return ret;
