@@ -45,7 +45,7 @@ tree: deps ## assemble build/linux, the patched kernel as a git repository, and 
 	@scripts/tree $(B) $(CACHE) $(PATCHES) $(KDIR)
 	@scripts/headers $(LINUX) $(B)
 
-save: ## write the commits of build/linux back to patches/ and the plain files
+save: tree ## write the commits of build/linux back to patches/ and the plain files
 	@scripts/save $(LINUX) $(PATCHES)
 
 kernel: tree ## build the patched kernel (BASE=1: the unpatched one)
