@@ -14,7 +14,8 @@ KDIR ?=
 ACCEL ?=
 export ACCEL
 
-B := $(BUILD)$(if $(KDIR),/kdir)
+override CACHE := $(abspath $(CACHE))
+B := $(abspath $(BUILD))$(if $(KDIR),/kdir)
 LINUX := $(B)/linux
 BASE_LINUX := $(B)/base/linux
 # BASE=1: the kernel without the series.
