@@ -74,6 +74,7 @@ KUNIT_DEFINE_ACTION_WRAPPER(regbuf_put_page, put_page, struct page *);
 KUNIT_DEFINE_ACTION_WRAPPER(regbuf_xa_destroy, xa_destroy, struct xarray *);
 KUNIT_DEFINE_ACTION_WRAPPER(regbuf_vec_free, io_vec_free, struct iou_vec *);
 KUNIT_DEFINE_ACTION_WRAPPER(regbuf_vfree, vfree, void *);
+KUNIT_DEFINE_ACTION_WRAPPER(regbuf_cache_free, io_rsrc_cache_free, struct io_ring_ctx *);
 
 /* A folio, or a block of single pages */
 static struct page *regbuf_alloc_pages(struct kunit *test, unsigned int order)
@@ -130,6 +131,8 @@ static struct regbuf_test *regbuf_setup(struct kunit *test)
 	xa_init(&t->ctx.io_bl_xa);
 	KUNIT_ASSERT_EQ(test, 0, kunit_add_action(test, regbuf_xa_destroy, &t->ctx.io_bl_xa));
 	KUNIT_ASSERT_EQ(test, 0, kunit_add_action(test, regbuf_vec_free, &t->vec));
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action(test, regbuf_cache_free, &t->ctx));
+	KUNIT_ASSERT_FALSE(test, io_rsrc_cache_init(&t->ctx));
 
 	for (i = 0; i < NR_SLOTS; i++) {
 		if (i == NONE)
@@ -355,9 +358,10 @@ static void regbuf_provide(struct regbuf_test *t, u32 index, u64 offset, u32 len
 	memcpy(t->ring, t->copy, sizeof(t->ring));
 }
 
-static int regbuf_select(struct regbuf_test *t, bool bundle, size_t max_len)
+static int regbuf_select_flags(struct regbuf_test *t, bool bundle, size_t max_len,
+			       struct io_br_sel *sel, unsigned int issue_flags)
 {
-	struct io_regbuf_sel sel = {
+	struct io_regbuf_sel arg = {
 		.owner		= &t->owner,
 		.iter		= &t->iter,
 		.vec		= &t->vec,
@@ -366,27 +370,64 @@ static int regbuf_select(struct regbuf_test *t, bool bundle, size_t max_len)
 		.bundle		= bundle,
 	};
 
-	return io_regbufs_select(&t->req, &sel, IO_URING_F_UNLOCKED);
+	return io_regbufs_select(&t->req, &arg, sel, issue_flags);
 }
 
-/* @taken entries were taken, with a reference on the buffer of the first one */
+static int regbuf_select(struct regbuf_test *t, bool bundle, size_t max_len)
+{
+	struct io_br_sel sel = { };
+
+	return regbuf_select_flags(t, bundle, max_len, &sel, IO_URING_F_UNLOCKED);
+}
+
+static void regbuf_put_owned(struct regbuf_test *t)
+{
+	mutex_lock(&t->ctx.uring_lock);
+	if (t->owner.flags & REQ_F_BUF_NODE)
+		io_put_rsrc_node(&t->ctx, t->owner.buf_node);
+	mutex_unlock(&t->ctx.uring_lock);
+}
+
+/* The owner has one reference on each buffer that one of the entries names */
+static void regbuf_expect_held(struct kunit *test, unsigned int taken)
+{
+	struct regbuf_test *t = test->priv;
+	bool held[NR_SLOTS] = { };
+	unsigned int i, nr = 0;
+
+	for (i = 0; i < taken; i++)
+		held[regbuf_entry(t, i)->addr >> 44] = true;
+	for (i = 0; i < NR_SLOTS; i++) {
+		KUNIT_EXPECT_EQ(test, t->node[i].refs, (i != NONE) + held[i]);
+		nr += held[i];
+	}
+
+	KUNIT_EXPECT_TRUE(test, t->owner.flags == (taken ? REQ_F_BUF_NODE : 0));
+	/* a set only if there is more than one to hold */
+	if (nr == 1)
+		KUNIT_EXPECT_PTR_EQ(test, t->owner.buf_node,
+				    &t->node[regbuf_entry(t, 0)->addr >> 44]);
+	if (nr < 2)
+		KUNIT_EXPECT_EQ(test, t->ctx.rsrc_set_cache.nr_cached, 0);
+
+	regbuf_put_owned(t);
+	for (i = 0; i < NR_SLOTS; i++)
+		KUNIT_EXPECT_EQ(test, t->node[i].refs, i != NONE);
+	KUNIT_EXPECT_EQ(test, t->ctx.rsrc_set_cache.nr_cached, nr > 1);
+}
+
+/* @taken entries were taken, with references on what they name */
 static void regbuf_expect_taken(struct kunit *test, unsigned int taken)
 {
 	struct regbuf_test *t = test->priv;
-	struct io_uring_buf *first = regbuf_entry(t, 0);
-	struct io_rsrc_node *node = taken ? &t->node[first->addr >> 44] : NULL;
-	unsigned int i;
 
 	KUNIT_EXPECT_FALSE(test, mutex_is_locked(&t->ctx.uring_lock));
 	KUNIT_ASSERT_EQ(test, (u16)(t->bl.head - FIRST_HEAD), taken);
 	KUNIT_EXPECT_MEMEQ(test, t->ring, t->copy, sizeof(t->ring));
-	for (i = 0; i < NR_SLOTS; i++)
-		KUNIT_EXPECT_EQ(test, t->node[i].refs, (i != NONE) + (&t->node[i] == node));
-
-	KUNIT_EXPECT_PTR_EQ(test, t->owner.buf_node, node);
-	KUNIT_EXPECT_TRUE(test, t->owner.flags == (taken ? REQ_F_BUF_NODE : 0));
 	KUNIT_EXPECT_EQ(test, t->req.buf_index, taken ? FIRST_BID : 0);
-	KUNIT_EXPECT_TRUE(test, taken ? t->req.flags & REQ_F_BUFFER_RING : !t->req.flags);
+	KUNIT_EXPECT_TRUE(test, taken ? !!(t->req.flags & REQ_F_BUFFER_RING) : !t->req.flags);
+	KUNIT_EXPECT_FALSE(test, t->req.flags & REQ_F_BUFFERS_COMMIT);
+	regbuf_expect_held(test, taken);
 }
 
 /* They were imported in @segs segments, or in place if that is 0 */
@@ -470,7 +511,6 @@ static const struct regbuf_select_case {
 	{ "later bad range", 0, 2, { { USER, 0, PG }, { USER, PG, USER_LEN - PG + 1 } }, 1, PG },
 	{ "later write-only", 0, 2, { { USER, 0, 9 }, { WRONLY, 9, 9 } }, 1, 9 },
 	{ "later bad, gap", 0, 3, { { USER, 0, 9 }, { USER, 20, 9 }, { USER, 29, 0 } }, 2, 18, 2 },
-	{ "later another buffer", 0, 2, { { USER, 0, 9 }, { USER2, 9, 9 } }, 1, 9 },
 
 	{ "max_len in the first", 5, 2, { { USER, 0, 9 }, { USER, 9, 9 } }, 1, 5 },
 	{ "max_len of the first", 9, 2, { { USER, 0, 9 }, { USER, 9, 9 } }, 1, 9 },
@@ -489,6 +529,16 @@ static const struct regbuf_select_case {
 	{ "scattered, pages", 0, 2, { { USER, PG - 101, PG }, { USER, 0, PG } }, 2, 2 * PG, 4 },
 	{ "scattered, huge", 0, 2, { { HUGE, SZ_1M, PG }, { HUGE, 5000, 2 } }, 2, PG + 2, 3 },
 	{ "scattered, kernel", 0, 2, { { KERN, 2 * PG + 20, 5 }, { KERN, 20, 9 } }, 2, 14, 2 },
+	/* the addresses of USER and USER2 follow one another, too */
+	{ "crossing", 0, 2, { { USER, 0, 9 }, { USER2, 9, 9 } }, 2, 18, 2 },
+	{ "crossing, to and fro", 0, 4,
+	  { { USER, 0, 9 }, { USER2, 9, 9 }, { USER, 9, 9 }, { USER2, 18, 9 } }, 4, 36, 4 },
+	{ "crossing, neighbours", 0, 4,
+	  { { USER, 0, 9 }, { USER, 9, 9 }, { HUGE, 9, 9 }, { HUGE, 18, 9 } }, 4, 36, 2 },
+	{ "crossing, kernel", 0, 3, { { USER, 0, 9 }, { KERN, 9, 20 }, { FOLIO, 29, 9 } }, 3, 38, 4 },
+	{ "crossing, of the same offset", 0, 2, { { KERN, 0, 9 }, { FOLIO, 9, 9 } }, 2, 18, 2 },
+	{ "crossing, max_len", 26, 3, { { USER, 0, 9 }, { USER2, 9, 9 }, { HUGE, 18, 9 } }, 2, 18, 2 },
+	{ "crossing, later bad", 0, 3, { { USER, 0, 9 }, { USER2, 9, 9 }, { NONE, 18, 9 } }, 2, 18, 2 },
 	{ "neighbours, gap, neighbours", 0, 4,
 	  { { USER, 0, 9 }, { USER, 9, 9 }, { USER, 30, 9 }, { USER, 39, 9 } }, 4, 36, 2 },
 };
@@ -524,10 +574,6 @@ static void regbuf_test_group(struct kunit *test)
 	struct regbuf_test *t = regbuf_setup(test);
 
 	regbuf_provide(t, USER, 0, 10);
-
-	t->bl.flags = IOBL_BUF_RING | IOBL_INC;
-	KUNIT_EXPECT_EQ(test, regbuf_select(t, true, 0), -EINVAL);
-	regbuf_expect_taken(test, 0);
 
 	t->bl.flags = 0;
 	INIT_LIST_HEAD(&t->bl.buf_list);
@@ -617,6 +663,125 @@ static void regbuf_test_big(struct kunit *test)
 		regbuf_expect_iter(test, c->taken, c->len, c->segs);
 }
 
+/* A bundle may name as many registered buffers as it has entries */
+static void regbuf_test_sets(struct kunit *test)
+{
+	struct regbuf_test *t = regbuf_setup(test);
+	struct io_rsrc_node *nodes, **table;
+	unsigned int i, nr = 256;
+	u16 cached;
+
+	nodes = kunit_kcalloc(test, nr, sizeof(*nodes), GFP_KERNEL);
+	table = kunit_kcalloc(test, nr, sizeof(*table), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, nodes);
+	KUNIT_ASSERT_NOT_NULL(test, table);
+	for (i = 0; i < nr; i++) {
+		nodes[i] = t->node[USER];
+		table[i] = &nodes[i];
+		regbuf_provide(t, i, 0, 5);
+	}
+	t->ctx.buf_table.nodes = table;
+	t->ctx.buf_table.nr = nr;
+
+	/* the second round finds sets enough in the cache */
+	for (i = 0; i < 2 * nr; i++) {
+		if (i % nr == 0) {
+			cached = t->ctx.rsrc_set_cache.nr_cached;
+			t->bl.head = FIRST_HEAD;
+			t->req.flags = 0;
+			t->owner.flags = 0;
+			KUNIT_ASSERT_EQ(test, regbuf_select(t, true, 0), 0);
+			KUNIT_ASSERT_EQ(test, (u16)(t->bl.head - FIRST_HEAD), nr);
+			KUNIT_ASSERT_EQ(test, t->iter.nr_segs, nr);
+			KUNIT_EXPECT_EQ(test, t->ctx.rsrc_set_cache.nr_cached, 0);
+		}
+		KUNIT_EXPECT_EQ(test, nodes[i % nr].refs, 2);
+		if (i % nr == nr - 1) {
+			regbuf_put_owned(t);
+			KUNIT_EXPECT_EQ(test, t->ctx.rsrc_set_cache.nr_cached,
+					cached ?: DIV_ROUND_UP(nr, IO_RSRC_SET_NODES));
+		}
+	}
+	for (i = 0; i < nr; i++)
+		KUNIT_EXPECT_EQ(test, nodes[i].refs, 1);
+}
+
+/* Incremental rings: what a first attempt takes, by what it has sent */
+static const struct regbuf_inc_case {
+	const char	*name;
+	size_t		max_len;
+	/* lengths of entries in a row, and what is left of them */
+	u32		len[3], left[3];
+	unsigned int	nr;
+	/* selected and sent, and by how much the head moves */
+	size_t		selected;
+	int		sent;
+	unsigned int	head;
+	u32		min_left;
+	bool		single, iowq, more;
+} regbuf_inc_cases[] = {
+	{ "all", 0, { 9, 10, 11 }, { 0, 0, 0 }, 3, 30, 30, 3 },
+	{ "none", 0, { 9, 10, 11 }, { 9, 10, 11 }, 3, 30, 0, 0 },
+	{ "one byte", 0, { 9, 10, 11 }, { 8, 10, 11 }, 3, 30, 1, 0, .more = true },
+	{ "the first", 0, { 9, 10, 11 }, { 0, 10, 11 }, 3, 30, 9, 1 },
+	{ "into the second", 0, { 9, 10, 11 }, { 0, 9, 11 }, 3, 30, 10, 1, .more = true },
+	{ "all but one byte", 0, { 9, 10, 11 }, { 0, 0, 1 }, 3, 30, 29, 2, .more = true },
+	{ "cut in the first", 5, { 9, 10, 11 }, { 4, 10, 11 }, 3, 5, 5, 0, .more = true },
+	{ "cut behind the first", 9, { 9, 10, 11 }, { 0, 10, 11 }, 3, 9, 9, 1 },
+	{ "cut in the last", 20, { 9, 10, 11 }, { 0, 0, 10 }, 3, 20, 20, 2, .more = true },
+	{ "cut in the last, less sent", 20, { 9, 10, 11 }, { 0, 1, 11 }, 3, 20, 18, 1, .more = true },
+	{ "single", 0, { 9, 10 }, { 0, 10 }, 2, 9, 9, 1, .single = true },
+	{ "single, cut", 4, { 9, 10 }, { 5, 10 }, 2, 4, 4, 0, .single = true, .more = true },
+	{ "single, none", 4, { 9, 10 }, { 9, 10 }, 2, 4, 0, 0, .single = true },
+	{ "little left", 0, { 9, 10, 11 }, { 0, 0, 11 }, 3, 30, 16, 2, .min_left = 4 },
+	{ "io-wq takes all", 0, { 9, 10, 11 }, { 0, 0, 0 }, 3, 30, -1, 3, .iowq = true },
+	{ "io-wq, cut", 20, { 9, 10, 11 }, { 0, 0, 10 }, 3, 20, -1, 2, .iowq = true, .more = true },
+};
+
+KUNIT_ARRAY_PARAM_DESC(regbuf_inc, regbuf_inc_cases, name);
+
+static void regbuf_test_inc(struct kunit *test)
+{
+	const struct regbuf_inc_case *c = test->param_value;
+	struct regbuf_test *t = regbuf_setup(test);
+	struct io_br_sel sel = { };
+	unsigned int i, offset = 3;
+
+	t->bl.flags |= IOBL_INC;
+	if (c->min_left)
+		t->bl.min_left_sub_one = c->min_left - 1;
+	for (i = 0; i < c->nr; offset += c->len[i++])
+		regbuf_provide(t, USER, offset, c->len[i]);
+
+	if (c->iowq) {
+		KUNIT_ASSERT_EQ(test, regbuf_select_flags(t, !c->single, c->max_len, &sel,
+							  IO_URING_F_UNLOCKED), 0);
+	} else {
+		mutex_lock(&t->ctx.uring_lock);
+		KUNIT_EXPECT_EQ(test, regbuf_select_flags(t, !c->single, c->max_len, &sel, 0), 0);
+		KUNIT_EXPECT_TRUE(test, t->req.flags & REQ_F_BUFFERS_COMMIT);
+		KUNIT_EXPECT_EQ(test, (u16)(t->bl.head - FIRST_HEAD), 0);
+		io_kbuf_send_done(&t->req, sel.buf_list, c->sent);
+		mutex_unlock(&t->ctx.uring_lock);
+	}
+	KUNIT_EXPECT_EQ(test, t->iter.count, c->selected);
+	KUNIT_EXPECT_FALSE(test, t->req.flags & REQ_F_BUFFERS_COMMIT);
+	KUNIT_EXPECT_TRUE(test, !(t->req.flags & REQ_F_BUFFER_RING) == !c->sent);
+	KUNIT_EXPECT_TRUE(test, !(t->req.flags & REQ_F_BUF_MORE) == !c->more);
+	KUNIT_EXPECT_EQ(test, (u16)(t->bl.head - FIRST_HEAD), c->head);
+
+	for (i = 0; i < c->nr; i++) {
+		struct io_uring_buf *was = regbuf_entry(t, i);
+		struct io_uring_buf *is = &t->ring[was - t->copy];
+
+		KUNIT_EXPECT_EQ(test, is->len, c->left[i]);
+		/* where there is a rest, it is what follows */
+		if (c->left[i])
+			KUNIT_EXPECT_EQ(test, is->addr, was->addr + c->len[i] - c->left[i]);
+	}
+	regbuf_put_owned(t);
+}
+
 static struct kunit_case regbuf_kunit_test_cases[] = {
 	KUNIT_CASE(regbuf_test_addr),
 	KUNIT_CASE_PARAM(regbuf_test_lookup, regbuf_lookup_gen_params),
@@ -625,6 +790,8 @@ static struct kunit_case regbuf_kunit_test_cases[] = {
 	KUNIT_CASE(regbuf_test_group),
 	KUNIT_CASE_PARAM(regbuf_test_many, regbuf_many_gen_params),
 	KUNIT_CASE_PARAM(regbuf_test_big, regbuf_big_gen_params),
+	KUNIT_CASE(regbuf_test_sets),
+	KUNIT_CASE_PARAM(regbuf_test_inc, regbuf_inc_gen_params),
 	{}
 };
 

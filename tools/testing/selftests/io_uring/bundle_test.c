@@ -120,24 +120,6 @@ TEST_F(issued, len)
 	EXPECT_SENT(&r, 4000, 9);
 }
 
-/* All arrives, in however many bundles, if the entries change the buffer. */
-TEST_F(issued, several_buffers)
-{
-	struct env *e = &self->e;
-	struct result r;
-	int i, n = 0;
-
-	for (i = 0; i < 40; i++)
-		env_add_want(e, i / 3 % NR_MEM, i * 4096, 4096 - i);
-	while (n < 40) {
-		ASSERT_EQ(0, env_send(e, 0, SEL_BUNDLE, &r));
-		EXPECT_TRUE(r.res > 0);
-		EXPECT_EQ(n, cqe_bid(r.flags));
-		ASSERT_TRUE(env_head(e) > n);
-		n = env_head(e);
-	}
-}
-
 /* The ring's indices wrap, at its size and at 65536. */
 TEST_F(issued, wrap)
 {

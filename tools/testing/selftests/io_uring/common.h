@@ -57,6 +57,8 @@ struct env {
 	char *want;
 	size_t want_len;
 	unsigned short next_bid;
+	/* of the last request that was prepared */
+	bool zc;
 };
 
 /* What one request completed with. */
@@ -255,6 +257,40 @@ static inline void env_add_want(struct env *e, unsigned int index, size_t off,
 	env_want(e, e->mem[index] + off, len);
 }
 
+/* Unmap buffer @i and use as much memory as it takes to get its pages again. */
+static inline int env_poison(struct env *e, unsigned int i)
+{
+	size_t size = 64 * MEM_SIZE;
+	char *p;
+
+	if (munmap(e->mem[i], HUGE_SIZE))
+		return -errno;
+	p = mmap(NULL, size, PROT_READ | PROT_WRITE,
+		 MAP_ANONYMOUS | MAP_PRIVATE | MAP_POPULATE, -1, 0);
+	if (p == MAP_FAILED)
+		return -errno;
+	memset(p, 0, size);
+	return munmap(p, size) ? -errno : 0;
+}
+
+/* Tags for the first four slots of a table of registered buffers. */
+#define TAG		0x7a61670000
+
+/* As env_register(), but tell when a slot's memory is free. */
+static inline int env_register_tags(struct env *e)
+{
+	__u64 tag[NR_MEM] = { TAG, TAG + 1, TAG + 2, TAG + 3 };
+	struct io_uring_rsrc_register reg = { .nr = NR_MEM };
+	struct iovec iov[NR_MEM];
+	unsigned int i;
+
+	for (i = 0; i < NR_MEM; i++)
+		iov[i] = (struct iovec) { e->mem[i], e->mem_len[i] };
+	reg.data = (unsigned long)iov;
+	reg.tags = (unsigned long)tag;
+	return ring_register(&e->ring, IORING_REGISTER_BUFFERS2, &reg, sizeof(reg));
+}
+
 static inline int env_head(struct env *e)
 {
 	return pbuf_ring_head(&e->ring, &e->pbufs);
@@ -266,9 +302,10 @@ static inline struct io_uring_sqe *env_prep(struct env *e, unsigned char opcode,
 {
 	struct io_uring_sqe *sqe;
 
-	sqe = ring_prep_select(&e->ring, opcode, e->fd, BGID, len,
+	sqe = ring_prep_select(&e->ring, opcode, e->fd, e->pbufs.bgid, len,
 			       ioprio | e->issue.ioprio);
 	sqe->flags |= e->issue.sqe_flags;
+	e->zc = opcode == IORING_OP_SEND_ZC || opcode == IORING_OP_SENDMSG_ZC;
 	return sqe;
 }
 
@@ -288,7 +325,8 @@ static inline int env_wait(struct env *e, struct result *r)
 		return -EPROTO;
 	r->res = cqe.res;
 	r->flags = cqe.flags;
-	if (!(cqe.flags & IORING_CQE_F_MORE))
+	/* a SEND has no notification, there it means another bundle */
+	if (!(cqe.flags & IORING_CQE_F_MORE) || !e->zc)
 		return 0;
 	ret = ring_wait(&e->ring, &cqe);
 	if (ret)
@@ -308,6 +346,51 @@ static inline int env_send(struct env *e, unsigned int len,
 	if (ring_submit(&e->ring))
 		return -errno;
 	return env_wait(e, r);
+}
+
+/*
+ * The ways to send from a ring, which selection and consumption don't care
+ * about; without IORING_RECVSEND_BUNDLE.
+ */
+struct way {
+	const char *name;
+	unsigned char opcode;
+	unsigned short ioprio;
+};
+
+static const struct way ways[] = {
+	{ "SEND_ZC, registered", IORING_OP_SEND_ZC, IORING_RECVSEND_FIXED_BUF },
+	{ "SEND, registered", IORING_OP_SEND, IORING_RECVSEND_FIXED_BUF },
+	{ "SEND_ZC, user memory", IORING_OP_SEND_ZC, 0 },
+};
+
+/* Provide a range in the form that @way takes. */
+static inline void way_add(struct env *e, const struct way *way,
+			   unsigned int index, size_t off, size_t len)
+{
+	__u64 addr = (unsigned long)e->mem[index] + off;
+
+	if (way->ioprio & IORING_RECVSEND_FIXED_BUF)
+		addr = IOU_BUF_REGBUF_ADDR(index, off);
+	pbuf_ring_add(&e->pbufs, addr, len, e->next_bid++);
+	pbuf_ring_publish(&e->pbufs);
+}
+
+static inline int way_submit(struct env *e, const struct way *way,
+			     unsigned int len, unsigned short ioprio,
+			     unsigned int msg_flags)
+{
+	env_prep(e, way->opcode, len, way->ioprio | ioprio)->msg_flags = msg_flags;
+	return ring_submit(&e->ring);
+}
+
+static inline int way_send(struct env *e, const struct way *way,
+			   unsigned int len, unsigned short ioprio,
+			   struct result *r)
+{
+	int ret = way_submit(e, way, len, ioprio, 0);
+
+	return ret ? ret : env_wait(e, r);
 }
 
 /* Wait until the other end has something to read, by an event, not a time. */
@@ -361,6 +444,17 @@ static inline void expect_sent(struct __test_metadata *_metadata, int line,
 	EXPECT_EQ(bid, cqe_bid(r->flags)) TH_LOG("from line %d", line);
 	EXPECT_TRUE(r->flags & IORING_CQE_F_MORE) TH_LOG("from line %d", line);
 	EXPECT_EQ(1, r->nr_notifs) TH_LOG("from line %d", line);
+}
+
+/* A request of any kind that took buffers, the first of them @bid. */
+#define EXPECT_TOOK(r, len, bid) expect_took(_metadata, __LINE__, r, len, bid)
+
+static inline void expect_took(struct __test_metadata *_metadata, int line,
+			       const struct result *r, int len, unsigned int bid)
+{
+	EXPECT_EQ(len, r->res) TH_LOG("from line %d", line);
+	EXPECT_TRUE(r->flags & IORING_CQE_F_BUFFER) TH_LOG("from line %d", line);
+	EXPECT_EQ(bid, cqe_bid(r->flags)) TH_LOG("from line %d", line);
 }
 
 /* A SEND_ZC that failed before it took any. */

@@ -7,30 +7,20 @@
 
 #define NR		256
 #define LEN		4096
-#define TAG		0x7a61670000
 
 FIXTURE(lifetime) {
 	struct env e;
-	__u64 tag[NR_MEM];
 };
 
 FIXTURE_SETUP(lifetime)
 {
-	struct io_uring_rsrc_register reg = { .nr = NR_MEM };
-	struct iovec iov[NR_MEM];
 	struct env *e = &self->e;
 	unsigned int i;
 
 	ASSERT_EQ(0, env_init_ring(e, NULL));
-	for (i = 0; i < NR_MEM; i++) {
+	for (i = 0; i < NR_MEM; i++)
 		ASSERT_EQ(0, env_mem(e, i, MEM_SIZE, 0, 0));
-		iov[i] = (struct iovec) { e->mem[i], e->mem_len[i] };
-		self->tag[i] = TAG + i;
-	}
-	reg.data = (unsigned long)iov;
-	reg.tags = (unsigned long)self->tag;
-	ASSERT_EQ(0, ring_register(&e->ring, IORING_REGISTER_BUFFERS2, &reg,
-				   sizeof(reg)));
+	ASSERT_EQ(0, env_register_tags(e));
 	ASSERT_EQ(0, env_init_socket(e, AF_INET, SOCK_STREAM, 8192, 8192));
 	/* a bundle that is stuck half way */
 	for (i = 0; i < NR; i++)
@@ -44,22 +34,6 @@ FIXTURE_SETUP(lifetime)
 FIXTURE_TEARDOWN(lifetime)
 {
 	EXPECT_EQ(0, env_finish(&self->e));
-}
-
-/* Unmap buffer 0 and use as much memory as it takes to get its pages again. */
-static int poison(struct env *e)
-{
-	size_t size = 64 * MEM_SIZE;
-	char *p;
-
-	if (munmap(e->mem[0], HUGE_SIZE))
-		return -errno;
-	p = mmap(NULL, size, PROT_READ | PROT_WRITE,
-		 MAP_ANONYMOUS | MAP_PRIVATE | MAP_POPULATE, -1, 0);
-	if (p == MAP_FAILED)
-		return -errno;
-	memset(p, 0, size);
-	return munmap(p, size) ? -errno : 0;
 }
 
 /* The send, its notification, and only then the tag of buffer 0. */
@@ -91,7 +65,7 @@ TEST_F(lifetime, unregister)
 		EXPECT_LT(TAG, cqe.user_data);
 	}
 	EXPECT_EQ(NULL, ring_peek(&e->ring));
-	ASSERT_EQ(0, poison(e));
+	ASSERT_EQ(0, env_poison(e, 0));
 	in_order(_metadata, e);
 }
 
@@ -109,7 +83,7 @@ TEST_F(lifetime, update)
 	ASSERT_EQ(1, ring_register(&e->ring, IORING_REGISTER_BUFFERS_UPDATE, &up,
 				   sizeof(up)));
 	EXPECT_EQ(NULL, ring_peek(&e->ring));
-	ASSERT_EQ(0, poison(e));
+	ASSERT_EQ(0, env_poison(e, 0));
 	in_order(_metadata, e);
 
 	env_add(e, 0, 100, LEN);
@@ -130,7 +104,7 @@ TEST_F(lifetime, group_unregistered)
 	ASSERT_EQ(0, ring_register(&e->ring, IORING_UNREGISTER_BUFFERS, NULL, 0));
 	while (ring_peek(&e->ring))
 		io_uring_cqe_seen(&e->ring);
-	ASSERT_EQ(0, poison(e));
+	ASSERT_EQ(0, env_poison(e, 0));
 	in_order(_metadata, e);
 }
 

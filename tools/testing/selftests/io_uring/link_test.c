@@ -71,6 +71,51 @@ TEST_F(issued, in_order)
 	collect(_metadata, e, 4, 10 * 1000);
 }
 
+/*
+ * IOSQE_IO_DRAIN: after all that came before, and ahead of all that comes
+ * after. The notification is not among what it waits for.
+ */
+TEST_F(issued, drained)
+{
+	struct env *e = &self->e;
+	struct io_uring_sqe *sqe;
+	struct io_uring_cqe cqe;
+	int fd[2], notifs = 0, next = 1;
+
+	ASSERT_EQ(0, pipe(fd));
+	env_add_want(e, 0, 0, 1000);
+	env_add_want(e, 1, 0, 1000);
+
+	sqe = ring_prep(&e->ring, IORING_OP_POLL_ADD);
+	sqe->user_data = 1;
+	sqe->fd = fd[0];
+	sqe->poll32_events = POLLIN;
+	sqe = env_prep(e, IORING_OP_SEND_ZC, 0, SEL_REG);
+	sqe->user_data = 2;
+	sqe->flags |= IOSQE_IO_DRAIN | IOSQE_IO_LINK;
+	env_prep(e, IORING_OP_SEND_ZC, 0, SEL_REG)->user_data = 3;
+	ring_prep(&e->ring, IORING_OP_NOP)->user_data = 4;
+	ASSERT_EQ(0, ring_submit(&e->ring));
+	EXPECT_EQ(0, env_head(e));
+	EXPECT_EQ(NULL, ring_peek(&e->ring));
+	ASSERT_EQ(1, write(fd[1], "", 1));
+	while (next <= 4 || notifs) {
+		ASSERT_EQ(0, ring_wait(&e->ring, &cqe));
+		if (cqe.flags & IORING_CQE_F_NOTIF) {
+			EXPECT_LE(0, --notifs);
+			continue;
+		}
+		EXPECT_EQ(next, cqe.user_data);
+		next++;
+		if (cqe.flags & IORING_CQE_F_MORE) {
+			EXPECT_EQ(1000, cqe.res);
+			notifs++;
+		}
+	}
+	close(fd[0]);
+	close(fd[1]);
+}
+
 /* The head fails: each member's CQE announces its notification. */
 TEST_F(issued, cancelled)
 {

@@ -258,6 +258,52 @@ TEST_F(socket, dontwait)
 	EXPECT_EQ(0, memcmp(e->want, e->reader.got, sent));
 }
 
+/*
+ * A buffer of a legacy group belongs to the request that waits with it,
+ * whatever becomes of the group: emptied, removed, turned into a ring.
+ */
+TEST_F(socket, legacy_group_upgraded)
+{
+	struct env *e = &self->e;
+	struct pbuf_ring pbufs;
+	struct io_uring_sqe *sqe;
+	struct io_uring_cqe cqe;
+	struct result r;
+
+	sqe = ring_prep(&e->ring, IORING_OP_PROVIDE_BUFFERS);
+	sqe->fd = 2;
+	sqe->addr = (unsigned long)e->mem[0];
+	sqe->len = MEM_SIZE / 2;
+	sqe->buf_group = BGID + 1;
+	ASSERT_EQ(0, ring_submit(&e->ring));
+	ASSERT_EQ(0, ring_wait(&e->ring, &cqe));
+	ASSERT_EQ(0, cqe.res);
+
+	sqe = env_prep(e, IORING_OP_SEND_ZC, 0, 0);
+	sqe->buf_group = BGID + 1;
+	sqe->msg_flags = MSG_WAITALL;
+	env_want(e, e->mem[0], MEM_SIZE / 2);
+	ASSERT_EQ(0, ring_submit(&e->ring));
+	ASSERT_EQ(0, env_wait_arrival(e));
+	ASSERT_EQ(NULL, ring_peek(&e->ring));
+
+	sqe = ring_prep(&e->ring, IORING_OP_REMOVE_BUFFERS);
+	sqe->fd = 2;
+	sqe->buf_group = BGID + 1;
+	ASSERT_EQ(0, ring_submit(&e->ring));
+	ASSERT_EQ(0, ring_wait(&e->ring, &cqe));
+	EXPECT_EQ(1, cqe.res);
+	ASSERT_EQ(0, pbuf_ring_init(&e->ring, &pbufs, BGID + 1, 8, 0));
+	pbuf_ring_add(&pbufs, (unsigned long)e->mem[1], 100, 77);
+	pbuf_ring_publish(&pbufs);
+
+	ASSERT_EQ(0, reader_start(&e->reader));
+	ASSERT_EQ(0, env_wait(e, &r));
+	EXPECT_SENT(&r, MEM_SIZE / 2, 0);
+	EXPECT_EQ(0, pbuf_ring_head(&e->ring, &pbufs));
+	EXPECT_EQ(0, env_finish(e));
+}
+
 /* Nothing was sent: the error, beside the entries that are gone. */
 TEST_F(socket, shut_down)
 {

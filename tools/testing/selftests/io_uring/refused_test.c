@@ -54,6 +54,16 @@ TEST_F(refused, flags)
 		  SELECT, FIXED, -1, -EINVAL, true },
 		{ "SEND_ZC, SELECT, BUNDLE, UINT_MAX", IORING_OP_SEND_ZC,
 		  SELECT, BUNDLE, -1, -EINVAL, true },
+		{ "SENDMSG_ZC, SELECT and FIXED_BUF", IORING_OP_SENDMSG_ZC,
+		  SELECT, FIXED, 0, -EOPNOTSUPP, false },
+		{ "SEND, SELECT, FIXED_BUF and VECTORIZED", IORING_OP_SEND,
+		  SELECT, FIXED | VEC, 1, -EINVAL, false },
+		{ "SEND, BUNDLE and FIXED_BUF without SELECT", IORING_OP_SEND,
+		  0, BUNDLE | FIXED, 10, -EINVAL, false },
+		{ "SEND, SELECT, FIXED_BUF, INT_MAX + 1", IORING_OP_SEND,
+		  SELECT, FIXED, 1U << 31, -EINVAL, false },
+		{ "SENDMSG, SELECT and FIXED_BUF", IORING_OP_SENDMSG,
+		  SELECT, FIXED, 0, -EOPNOTSUPP, false },
 		{ "RECV, SELECT and FIXED_BUF", IORING_OP_RECV,
 		  SELECT, FIXED, 0, -EINVAL, false },
 		{ "SEND_ZC, CQE_SKIP_SUCCESS", IORING_OP_SEND_ZC,
@@ -101,6 +111,12 @@ TEST_F(refused, legacy_group)
 	ASSERT_EQ(0, ring_submit(&e->ring));
 	ASSERT_EQ(0, env_wait(e, &r));
 	EXPECT_NOTHING_TAKEN(&r, -EINVAL);
+	sqe = env_prep(e, IORING_OP_SEND, 0, SEL_BUNDLE);
+	sqe->buf_group = BGID + 1;
+	ASSERT_EQ(0, ring_submit(&e->ring));
+	ASSERT_EQ(0, env_wait(e, &r));
+	EXPECT_EQ(-EINVAL, r.res);
+	EXPECT_FALSE(r.flags & IORING_CQE_F_BUFFER);
 
 	/* it is still there for a request that can take it */
 	env_want(e, e->mem[0], 4096);
