@@ -23,7 +23,7 @@ KERNEL := $(if $(BASE),$(B)/base/kernel,$(B)/kernel)
 
 .DEFAULT_GOAL := demo
 .NOTPARALLEL:
-.PHONY: help demo check run shell fetch tree save kernel debug-kernel selftests series deps clean
+.PHONY: help demo check run shell fetch tree save kernel debug-kernel selftests series lint deps clean
 
 help: ## this list
 	@echo 'usage: make [TARGET] [VARIABLE=value...]'
@@ -74,6 +74,13 @@ check: debug-kernel selftests ## all tests on a debug kernel (T=name: one of the
 
 series: tree ## the patches as they would be mailed, in build/series, and what checkpatch says
 	@scripts/series $(LINUX) $(B)/series
+
+lint: series ## checkpatch, kernel-doc, W=1, sparse and shellcheck; they are to find nothing
+	@shellcheck $$(grep -rlE '^#!.*sh$$|^# shellcheck shell=' scripts vm .ci)
+	@scripts/kernel-doc $(LINUX)
+	@scripts/sparse $(B) $(CACHE)
+	@scripts/base-tree $(LINUX) $(BASE_LINUX)
+	@scripts/warnings $(LINUX) $(BASE_LINUX) $(B)/lint $(CACHE) $(B)/sparse/sparse configs/base configs/debug
 
 clean: ## remove build/, keep the cache
 	@scripts/clean $(LINUX)
