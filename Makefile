@@ -23,12 +23,12 @@ KERNEL := $(if $(BASE),$(B)/base/kernel,$(B)/kernel)
 
 .DEFAULT_GOAL := demo
 .NOTPARALLEL:
-.PHONY: help demo check run shell fetch tree save kernel debug-kernel selftests series lint deps clean
+.PHONY: help demo check check-net run shell fetch tree save kernel debug-kernel selftests series lint deps clean
 
 help: ## this list
 	@echo 'usage: make [TARGET] [VARIABLE=value...]'
 	@echo
-	@sed -n 's/^\([a-z-]*\):.* ## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 10
+	@sed -n 's/^\([a-z-]*\):.* ## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
 	@echo
 	@echo '  BUILD=DIR   where everything is built    now $(BUILD)'
 	@echo '  CACHE=DIR   downloads and ccache         now $(CACHE)'
@@ -71,6 +71,12 @@ shell: kernel ## a prompt in the guest (leave it with 'exit')
 
 check: debug-kernel selftests ## all tests on a debug kernel (T=name: one of them)
 	@vm/check $(B)/debug $(B)/check $(B)/selftests $(T)
+
+check-net: tree ## the kernel's own test of SEND_ZC, io_uring_zerocopy_tx.sh, without and with the series
+	@$(MAKE) kernel BASE=1
+	@$(MAKE) kernel BASE=
+	@scripts/net-selftest $(LINUX) $(B)
+	@vm/check-net $(B)/check-net $(B)/net-selftest $(B)/base/kernel $(B)/kernel
 
 series: tree ## the patches as they would be mailed, in build/series, and what checkpatch says
 	@scripts/series $(LINUX) $(B)/series
