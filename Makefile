@@ -89,5 +89,5 @@ lint: series ## checkpatch, kernel-doc, W=1, sparse and shellcheck; they are to 
 	@scripts/warnings $(LINUX) $(BASE_LINUX) $(B)/lint $(CACHE) $(B)/sparse/sparse configs/base configs/debug
 
 clean: ## remove build/, keep the cache
-	@scripts/clean $(LINUX)
+	@scripts/clean $(wildcard $(BUILD)/linux $(BUILD)/kdir/linux)
 	rm -rf $(BUILD)

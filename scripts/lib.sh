@@ -19,6 +19,17 @@ need_space() {
 		die "$1 has $have GiB free, $2 GiB are needed" "free some or set BUILD or CACHE to another disk"
 }
 
+# uncommitted LINUX: the changes there that no commit has. Debian's source has git ignore every file it
+# doesn't know, so ignored ones count, too, except what Python leaves behind.
+uncommitted() { git -C "$1" status --porcelain --ignored | sed '/\.pyc$/d; /__pycache__/d'; }
+
+# unsaved LINUX: the work there that is not in this repository, a line each; a tree that was not assembled has none
+unsaved() {
+	[ -f "$1/.git/assembled" ] || return 0
+	uncommitted "$1" || return
+	[ "$(git -C "$1" rev-parse HEAD)" = "$(cat "$1/.git/assembled")" ] || git -C "$1" log -1 --format='commit %h (%s)'
+}
+
 # series_files PATCHES: the new files that the series adds
 series_files() { awk '!/^#/ { $1 = ""; print }' "$1/series" | xargs -r -n 1; }
 
