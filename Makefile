@@ -10,16 +10,25 @@ CACHE ?= $(HOME)/.cache/provided-regbuf
 PATCHES := patches/linux-7.3
 # A kernel git tree of your own instead of the release that base/ names.
 KDIR ?=
+# What is built, and booted: one of machines/.
+ARCH ?= x86_64
 # kvm or tcg; empty: KVM where the processor has it.
 ACCEL ?=
 export ACCEL
 
 override CACHE := $(abspath $(CACHE))
 B := $(abspath $(BUILD))$(if $(KDIR),/kdir)
+# What differs between the ARCHs.
+A := $(B)$(if $(filter-out x86_64,$(ARCH)),/$(ARCH))
 LINUX := $(B)/linux
 BASE_LINUX := $(B)/base/linux
 # BASE=1: the kernel without the series.
-KERNEL := $(if $(BASE),$(B)/base/kernel,$(B)/kernel)
+KERNEL := $(if $(BASE),$(A)/base/kernel,$(A)/kernel)
+
+ARCHS := $(notdir $(wildcard machines/*))
+ifneq ($(words $(ARCH))$(filter-out $(ARCHS),$(ARCH)),1)
+$(error ARCH=$(ARCH) is unknown; use one of: $(ARCHS))
+endif
 
 .DEFAULT_GOAL := demo
 .NOTPARALLEL:
@@ -30,6 +39,7 @@ help: ## this list
 	@echo
 	@sed -n 's/^\([a-z-]*\):.* ## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
 	@echo
+	@echo '  ARCH=NAME   $(ARCHS): for which machine  now $(ARCH)'
 	@echo '  BUILD=DIR   where everything is built    now $(BUILD)'
 	@echo '  CACHE=DIR   downloads and ccache         now $(CACHE)'
 	@echo '  KDIR=DIR    your own kernel git tree, only read, instead of the release in base/'
@@ -38,39 +48,42 @@ help: ## this list
 deps:
 	@scripts/deps base/packages
 
-fetch: deps ## download the sources that base/ names to the cache
+fetch: deps ## download what base/ names to the cache
 	@scripts/fetch $(CACHE) base/linux base/linux-source
 	@scripts/fetch $(CACHE) base/liburing
+	@$(if $(wildcard base/busybox-$(ARCH)),scripts/fetch $(CACHE) base/busybox-$(ARCH))
 
 tree: deps ## assemble build/linux, the patched kernel as a git repository, and its headers in build/usr
 	@scripts/tree $(B) $(CACHE) $(PATCHES) $(KDIR)
-	@scripts/headers $(LINUX) $(B)
+	@scripts/headers $(LINUX) $(A) $(ARCH)
 
 save: tree ## write the commits of build/linux back to patches/ and the plain files
 	@scripts/save $(LINUX) $(PATCHES)
 
 kernel: tree ## build the patched kernel (BASE=1: the unpatched one)
 	@$(if $(BASE),scripts/base-tree $(LINUX) $(BASE_LINUX))
-	@scripts/kernel $(if $(BASE),$(BASE_LINUX),$(LINUX)) $(KERNEL) $(CACHE) configs/base
+	@scripts/kernel $(if $(BASE),$(BASE_LINUX),$(LINUX)) $(KERNEL) $(CACHE) $(ARCH) configs/base configs/$(ARCH)
+	@scripts/busybox $(KERNEL) $(CACHE) $(ARCH)
 
 debug-kernel: tree
-	@scripts/kernel $(LINUX) $(B)/debug $(CACHE) configs/base configs/debug
+	@scripts/kernel $(LINUX) $(A)/debug $(CACHE) $(ARCH) configs/base configs/$(ARCH) configs/debug configs/debug-$(ARCH)
+	@scripts/busybox $(A)/debug $(CACHE) $(ARCH)
 
 selftests: tree
-	@scripts/selftests $(LINUX) $(B)
+	@scripts/selftests $(LINUX) $(A)/usr/include $(A)/selftests $(ARCH)
 
 demo: kernel selftests ## send a file as bundles of provided registered buffers (FILE=path)
-	@vm/demo $(KERNEL) $(B)/demo $(B)/selftests/io_uring/regbuf_demo $(FILE)
+	@vm/demo $(KERNEL) $(A)/demo $(A)/selftests/io_uring/regbuf_demo $(FILE)
 
 run: kernel ## run a static program in the guest: PROG=path [ARGS=...] [BASE=1]
 	@$(if $(PROG),,echo 'make run: PROG is not set; use make run PROG=path/to/static/program' >&2; exit 2)
-	@vm/run $(KERNEL) $(B)/run $(PROG) $(ARGS)
+	@vm/run $(KERNEL) $(A)/run $(PROG) $(ARGS)
 
 shell: kernel ## a prompt in the guest (leave it with 'exit')
-	@vm/shell $(KERNEL) $(B)/shell
+	@vm/shell $(KERNEL) $(A)/shell
 
 check: debug-kernel selftests ## all tests on a debug kernel (T=name: one of them)
-	@vm/check $(B)/debug $(B)/check $(B)/selftests $(T)
+	@vm/check $(A)/debug $(A)/check $(A)/selftests $(T)
 
 check-net: tree ## the kernel's own test of SEND_ZC, io_uring_zerocopy_tx.sh, without and with the series
 	@$(MAKE) kernel BASE=1

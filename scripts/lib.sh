@@ -3,7 +3,7 @@
 # Sourced by the scripts: how they speak, and what they share.
 
 # Another project's make is not to take our flags and variables for its own.
-unset MAKEFLAGS MFLAGS MAKELEVEL
+unset MAKEFLAGS MFLAGS MAKELEVEL ARCH
 
 say() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
 
@@ -17,6 +17,15 @@ need_space() {
 	have=$(df --output=avail -BG "$1" | tr -dc '0-9\n' | tail -n 1)
 	[ "$have" -ge "$2" ] ||
 		die "$1 has $have GiB free, $2 GiB are needed" "free some or set BUILD or CACHE to another disk"
+}
+
+# machine FILE: set what FILE says, one of machines/ or the copy of it beside a kernel
+# shellcheck disable=SC2034 # for whoever calls it
+machine() {
+	kernel_arch='' image='' cc='' qemu=() console=''
+	[ -f "$1" ] || die "$1 does not exist" "set ARCH to the name of a file in machines/, or build the kernel again"
+	# shellcheck disable=SC1090 # one of machines/
+	. "$1"
 }
 
 # uncommitted LINUX: the changes there that no commit has. Debian's source has git ignore every file it
