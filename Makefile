@@ -24,6 +24,8 @@ LINUX := $(B)/linux
 BASE_LINUX := $(B)/base/linux
 # BASE=1: the kernel without the series.
 KERNEL := $(if $(BASE),$(A)/base/kernel,$(A)/kernel)
+# For whom else a kernel runs programs.
+COMPAT := $(if $(filter x86_64,$(ARCH)),i386)
 
 ARCHS := $(notdir $(wildcard machines/*))
 ifneq ($(words $(ARCH))$(filter-out $(ARCHS),$(ARCH)),1)
@@ -32,7 +34,8 @@ endif
 
 .DEFAULT_GOAL := demo
 .NOTPARALLEL:
-.PHONY: help demo check check-net run shell fetch tree save kernel debug-kernel selftests series lint deps clean
+.PHONY: help demo check check-net run shell fetch tree save kernel debug-kernel selftests compat-selftests series \
+	lint deps clean
 
 help: ## this list
 	@echo 'usage: make [TARGET] [VARIABLE=value...]'
@@ -72,6 +75,9 @@ debug-kernel: tree
 selftests: tree
 	@scripts/selftests $(LINUX) $(A)/usr/include $(A)/selftests $(ARCH)
 
+compat-selftests: tree
+	@$(foreach arch,$(COMPAT),scripts/selftests $(LINUX) $(A)/usr/include $(A)/selftests-$(arch) $(arch);)
+
 demo: kernel selftests ## send a file as bundles of provided registered buffers (FILE=path)
 	@vm/demo $(KERNEL) $(A)/demo $(A)/selftests/io_uring/regbuf_demo $(FILE)
 
@@ -82,8 +88,8 @@ run: kernel ## run a static program in the guest: PROG=path [ARGS=...] [BASE=1]
 shell: kernel ## a prompt in the guest (leave it with 'exit')
 	@vm/shell $(KERNEL) $(A)/shell
 
-check: debug-kernel selftests ## all tests on a debug kernel (T=name: one of them)
-	@vm/check $(A)/debug $(A)/check $(A)/selftests $(T)
+check: debug-kernel selftests compat-selftests ## all tests on a debug kernel (T=name: one of them)
+	@vm/check $(A)/debug $(A)/check '$(T)' $(A)/selftests $(COMPAT:%=$(A)/selftests-%)
 
 check-net: tree ## the kernel's own test of SEND_ZC, io_uring_zerocopy_tx.sh, without and with the series
 	@$(MAKE) kernel BASE=1
