@@ -22,7 +22,7 @@ need_space() {
 # machine FILE: set what FILE says, one of machines/ or the copy of it beside a kernel
 # shellcheck disable=SC2034 # for whoever calls it
 machine() {
-	kernel_arch='' image='' cc='' qemu=() console=''
+	kernel_arch='' image='' cc='' programs='' qemu=() console=''
 	[ -f "$1" ] || die "$1 does not exist" "set ARCH to the name of a file in machines/, or build the kernel again"
 	# shellcheck disable=SC1090 # one of machines/
 	. "$1"
