@@ -88,7 +88,7 @@ run: kernel ## run a static program in the guest: PROG=path [ARGS=...] [BASE=1]
 shell: kernel ## a prompt in the guest (leave it with 'exit')
 	@vm/shell $(KERNEL) $(A)/shell
 
-check: debug-kernel selftests compat-selftests ## all tests on a debug kernel (T=name: one of them)
+check: debug-kernel selftests compat-selftests ## all tests on a debug kernel (T=names: some of them)
 	@vm/check $(A)/debug $(A)/check '$(T)' $(A)/selftests $(COMPAT:%=$(A)/selftests-%)
 
 check-net: tree ## the kernel's own test of SEND_ZC, io_uring_zerocopy_tx.sh, without and with the series
@@ -105,7 +105,8 @@ lint: series ## checkpatch, kernel-doc, W=1, sparse and shellcheck; they are to 
 	@scripts/kernel-doc $(LINUX)
 	@scripts/sparse $(B) $(CACHE)
 	@scripts/base-tree $(LINUX) $(BASE_LINUX)
-	@scripts/warnings $(LINUX) $(BASE_LINUX) $(B)/lint $(CACHE) $(B)/sparse/sparse configs/base configs/debug
+	@scripts/warnings $(LINUX) $(BASE_LINUX) $(B)/lint $(CACHE) $(B)/sparse/sparse \
+		configs/{base,x86_64,debug,debug-x86_64}
 
 clean: ## remove build/, keep the cache
 	@scripts/clean $(wildcard $(BUILD)/linux $(BUILD)/kdir/linux)
