@@ -34,7 +34,7 @@ endif
 
 .DEFAULT_GOAL := demo
 .NOTPARALLEL:
-.PHONY: help demo check check-net run shell fetch tree save kernel debug-kernel selftests compat-selftests series \
+.PHONY: help demo check check-net mutants run shell fetch tree save kernel debug-kernel selftests compat-selftests series \
 	lint deps clean
 
 help: ## this list
@@ -96,6 +96,9 @@ check-net: tree ## the kernel's own test of SEND_ZC, io_uring_zerocopy_tx.sh, wi
 	@$(MAKE) kernel BASE=
 	@scripts/net-selftest $(LINUX) $(B)
 	@vm/check-net $(B)/check-net $(B)/net-selftest $(B)/base/kernel $(B)/kernel
+
+mutants: selftests ## put known bugs back, one at a time, and see the tests find them (M=names: some of them)
+	@scripts/mutants $(LINUX) $(B)/mutants $(CACHE) $(B)/selftests $(M)
 
 series: tree ## the patches as they would be mailed, in build/series, and what checkpatch says
 	@scripts/series $(LINUX) $(B)/series

@@ -305,6 +305,8 @@ static inline struct io_uring_sqe *env_prep(struct env *e, unsigned char opcode,
 	sqe = ring_prep_select(&e->ring, opcode, e->fd, e->pbufs.bgid, len,
 			       ioprio | e->issue.ioprio);
 	sqe->flags |= e->issue.sqe_flags;
+	/* what is no bundle would complete short if the socket is full */
+	sqe->msg_flags = MSG_WAITALL;
 	e->zc = opcode == IORING_OP_SEND_ZC || opcode == IORING_OP_SENDMSG_ZC;
 	return sqe;
 }
@@ -380,7 +382,7 @@ static inline int way_submit(struct env *e, const struct way *way,
 			     unsigned int len, unsigned short ioprio,
 			     unsigned int msg_flags)
 {
-	env_prep(e, way->opcode, len, way->ioprio | ioprio)->msg_flags = msg_flags;
+	env_prep(e, way->opcode, len, way->ioprio | ioprio)->msg_flags |= msg_flags;
 	return ring_submit(&e->ring);
 }
 
