@@ -197,7 +197,6 @@ FIXTURE_TEARDOWN(socket)
 	EXPECT_EQ(0, env_finish(&self->e));
 }
 
-
 /*
  * MSG_DONTWAIT takes what it sends and no more: whatever comes next goes on
  * where it has stopped, not a byte is lost or sent twice.

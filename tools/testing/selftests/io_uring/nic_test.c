@@ -43,10 +43,15 @@ FIXTURE_TEARDOWN(issued)
 }
 
 /* Sent, and not copied on the way. */
-#define EXPECT_NOT_COPIED(r, len, bid) do {	\
-	EXPECT_SENT(r, len, bid);		\
-	EXPECT_EQ(0, (r)->notif_res);		\
-} while (0)
+#define EXPECT_NOT_COPIED(r, len, bid) \
+	expect_not_copied(_metadata, __LINE__, r, len, bid)
+
+static void expect_not_copied(struct __test_metadata *_metadata, int line,
+			      const struct result *r, int len, unsigned int bid)
+{
+	expect_sent(_metadata, line, r, len, bid);
+	EXPECT_EQ(0, r->notif_res) TH_LOG("from line %d", line);
+}
 
 TEST_F(issued, single)
 {

@@ -61,12 +61,9 @@ static bool caches_arrays(void)
 	return function_range("kasan_report", range) == -ENOENT;
 }
 
-#define SKIP_UNLESS_CACHED() do {					\
-	if (!caches_arrays())						\
-		SKIP(return, "a kernel with KASAN does not cache arrays");	\
-} while (0)
+#define NOT_CACHED	"a kernel with KASAN does not cache arrays"
 
-static void fail(struct __test_metadata *_metadata, bool on)
+static void inject(struct __test_metadata *_metadata, bool on)
 {
 	ASSERT_EQ(0, put(FAILSLAB "probability", on ? "100" : "0"));
 	ASSERT_EQ(0, put("/proc/self/make-it-fail", on ? "1" : "0"));
@@ -113,13 +110,13 @@ TEST_F(no_memory, segments)
 
 	for (i = 0; i < 20; i++)
 		add(e, i, false);
-	fail(_metadata, true);
+	inject(_metadata, true);
 	for (i = 0; i < 3; i++) {
 		ASSERT_EQ(0, env_send(e, 0, SEL_BUNDLE, &r));
 		EXPECT_SENT(&r, LEN, i);
 		EXPECT_EQ(i + 1, env_head(e));
 	}
-	fail(_metadata, false);
+	inject(_metadata, false);
 	ASSERT_EQ(0, env_send(e, 0, SEL_BUNDLE, &r));
 	EXPECT_SENT(&r, 17 * LEN, 3);
 }
@@ -131,7 +128,8 @@ TEST_F(no_memory, more_segments)
 	struct result r;
 	int i;
 
-	SKIP_UNLESS_CACHED();
+	if (!caches_arrays())
+		SKIP(return, NOT_CACHED);
 	add(e, 0, false);
 	add(e, 1, false);
 	ASSERT_EQ(0, env_send(e, 0, SEL_BUNDLE, &r));
@@ -140,11 +138,11 @@ TEST_F(no_memory, more_segments)
 	/* of three pages each: 85 fit, and the next one does not */
 	for (i = 0; i < 100; i++)
 		env_add_want(e, 0, i * 7 % 100 * 8192 + 4000, 4300);
-	fail(_metadata, true);
+	inject(_metadata, true);
 	ASSERT_EQ(0, env_send(e, 0, SEL_BUNDLE, &r));
 	EXPECT_SENT(&r, 85 * 4300, 2);
 	EXPECT_EQ(87, env_head(e));
-	fail(_metadata, false);
+	inject(_metadata, false);
 	ASSERT_EQ(0, env_send(e, 0, SEL_BUNDLE, &r));
 	EXPECT_SENT(&r, 15 * 4300, 87);
 }
@@ -156,7 +154,8 @@ TEST_F(no_memory, second_buffer)
 	struct result r;
 	int i;
 
-	SKIP_UNLESS_CACHED();
+	if (!caches_arrays())
+		SKIP(return, NOT_CACHED);
 	for (i = 0; i < 4; i++)
 		add(e, i, false);
 	ASSERT_EQ(0, env_send(e, 0, SEL_BUNDLE, &r));
@@ -166,13 +165,13 @@ TEST_F(no_memory, second_buffer)
 		env_add_want(e, 0, i * 8192, LEN);
 	for (i = 0; i < 3; i++)
 		env_add_want(e, 1, i * 8192, LEN);
-	fail(_metadata, true);
+	inject(_metadata, true);
 	ASSERT_EQ(0, env_send(e, 0, SEL_BUNDLE, &r));
 	EXPECT_SENT(&r, 3 * LEN, 4);
 	EXPECT_EQ(7, env_head(e));
 	ASSERT_EQ(0, env_send(e, 0, SEL_BUNDLE, &r));
 	EXPECT_SENT(&r, 3 * LEN, 7);
-	fail(_metadata, false);
+	inject(_metadata, false);
 }
 
 /* Once it is warm it takes all that it may take, and asks for nothing. */
@@ -182,15 +181,16 @@ TEST_F(no_memory, steady_state)
 	struct result r;
 	int i, round;
 
-	SKIP_UNLESS_CACHED();
+	if (!caches_arrays())
+		SKIP(return, NOT_CACHED);
 	for (round = 0; round < 4; round++) {
 		for (i = 0; i < NR; i++)
 			add(e, i, true);
 		ASSERT_EQ(0, env_send(e, 0, SEL_BUNDLE, &r));
 		EXPECT_SENT(&r, NR * LEN, round * NR);
-		fail(_metadata, true);
+		inject(_metadata, true);
 	}
-	fail(_metadata, false);
+	inject(_metadata, false);
 }
 
 TEST_HARNESS_MAIN

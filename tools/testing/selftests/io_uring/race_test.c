@@ -307,23 +307,25 @@ FIXTURE_TEARDOWN(entries)
 static void *rewrite_main(void *arg)
 {
 	struct other *o = arg;
-	volatile struct io_uring_buf *bufs = o->e->pbufs.br->bufs;
+	struct io_uring_buf *bufs = o->e->pbufs.br->bufs;
 	unsigned int i, seed = 7;
 
 	while (!other_stop(o)) {
 		for (i = 0; i < RING_ENTRIES; i++) {
 			unsigned int r = next_random(&seed);
 			unsigned int off = next_random(&seed) % LEN;
-
-			bufs[i].addr = IOU_BUF_REGBUF_ADDR(r % NR_MEM, off);
+			__u64 addr = IOU_BUF_REGBUF_ADDR(r % NR_MEM, off);
 			/* as long as it may be, a byte longer, or far too long */
-			bufs[i].len = LEN - off + (r >> 4 & 1);
+			__u32 len = LEN - off + (r >> 4 & 1);
+
 			if (r >> 5 & 1)
-				bufs[i].len = 1 + off % 3000;
+				len = 1 + off % 3000;
 			if (!(r >> 6 & 63))
-				bufs[i].len = ~0U;
+				len = ~0U;
 			if (!(r >> 12 & 63))
-				bufs[i].addr = IOU_BUF_REGBUF_ADDR(r % NR_MEM, ~0ULL >> 20);
+				addr = IOU_BUF_REGBUF_ADDR(r % NR_MEM, ~0ULL >> 20);
+			__atomic_store_n(&bufs[i].addr, addr, __ATOMIC_RELAXED);
+			__atomic_store_n(&bufs[i].len, len, __ATOMIC_RELAXED);
 		}
 		other_done(o);
 	}
