@@ -114,8 +114,11 @@ static struct io_mapped_ubuf *regbuf_alloc(struct kunit *test, const struct regb
 	imu->folio_shift = PAGE_SHIFT;
 	if (!(l->flags & IO_REGBUF_F_KBUF)) {
 		imu->folio_shift += l->order;
-		/* the same for all of them: only the index tells them apart */
-		imu->ubuf = SZ_1G + imu->bvec[0].bv_offset;
+		/*
+		 * The same for all of them: only the index tells them apart.
+		 * Large folios may be mapped at any page.
+		 */
+		imu->ubuf = SZ_1G + 3 * PG + imu->bvec[0].bv_offset;
 	}
 	return imu;
 }
@@ -786,6 +789,27 @@ static void regbuf_test_inc(struct kunit *test)
 	regbuf_put_owned(t);
 }
 
+/* User space may set lengths to 0 behind the selection's back */
+static void regbuf_test_inc_zeroed(struct kunit *test)
+{
+	struct regbuf_test *t = regbuf_setup(test);
+	struct io_br_sel sel = { };
+	unsigned int i;
+
+	t->bl.flags |= IOBL_INC;
+	for (i = 0; i < 3; i++)
+		regbuf_provide(t, USER, i * 9, 9);
+
+	mutex_lock(&t->ctx.uring_lock);
+	KUNIT_EXPECT_EQ(test, regbuf_select_flags(t, true, 0, &sel, 0), 0);
+	for (i = 0; i < NR_ENTRIES; i++)
+		t->ring[i].len = 0;
+	io_kbuf_send_done(&t->req, sel.buf_list, 20);
+	mutex_unlock(&t->ctx.uring_lock);
+	KUNIT_EXPECT_EQ(test, (u16)(t->bl.head - FIRST_HEAD), 0);
+	regbuf_put_owned(t);
+}
+
 static struct kunit_case regbuf_kunit_test_cases[] = {
 	KUNIT_CASE(regbuf_test_addr),
 	KUNIT_CASE_PARAM(regbuf_test_lookup, regbuf_lookup_gen_params),
@@ -796,6 +820,7 @@ static struct kunit_case regbuf_kunit_test_cases[] = {
 	KUNIT_CASE_PARAM(regbuf_test_big, regbuf_big_gen_params),
 	KUNIT_CASE(regbuf_test_sets),
 	KUNIT_CASE_PARAM(regbuf_test_inc, regbuf_inc_gen_params),
+	KUNIT_CASE(regbuf_test_inc_zeroed),
 	{}
 };
 

@@ -12,9 +12,23 @@ FIXTURE(lifetime) {
 	struct env e;
 };
 
+FIXTURE_VARIANT(lifetime) {
+	bool without_select;
+};
+
+FIXTURE_VARIANT_ADD(lifetime, bundle) {
+	.without_select = false,
+};
+
+/* one registered buffer, named in the SQE */
+FIXTURE_VARIANT_ADD(lifetime, without_select) {
+	.without_select = true,
+};
+
 FIXTURE_SETUP(lifetime)
 {
 	struct env *e = &self->e;
+	struct io_uring_sqe *sqe;
 	unsigned int i;
 
 	ASSERT_EQ(0, env_init_ring(e, NULL));
@@ -22,10 +36,19 @@ FIXTURE_SETUP(lifetime)
 		ASSERT_EQ(0, env_mem(e, i, MEM_SIZE, 0, 0));
 	ASSERT_EQ(0, env_register_tags(e));
 	ASSERT_EQ(0, env_init_socket(e, AF_INET, SOCK_STREAM, 8192, 8192));
-	/* a bundle that is stuck half way */
-	for (i = 0; i < NR; i++)
-		env_add_want(e, 0, i * 5 % NR * LEN, LEN);
-	env_prep(e, IORING_OP_SEND_ZC, 0, SEL_BUNDLE)->user_data = 1;
+	/* something that is stuck half way */
+	if (variant->without_select) {
+		sqe = env_prep(e, IORING_OP_SEND_ZC, NR * LEN, SEL_REG);
+		sqe->flags &= ~IOSQE_BUFFER_SELECT;
+		sqe->buf_index = 0;
+		sqe->addr = (unsigned long)e->mem[0];
+		env_want(e, e->mem[0], NR * LEN);
+	} else {
+		sqe = env_prep(e, IORING_OP_SEND_ZC, 0, SEL_BUNDLE);
+		for (i = 0; i < NR; i++)
+			env_add_want(e, 0, i * 5 % NR * LEN, LEN);
+	}
+	sqe->user_data = 1;
 	ASSERT_EQ(0, ring_submit(&e->ring));
 	ASSERT_EQ(0, env_wait_arrival(e));
 	ASSERT_EQ(NULL, ring_peek(&e->ring));
@@ -89,7 +112,7 @@ TEST_F(lifetime, update)
 	env_add(e, 0, 100, LEN);
 	env_want(e, e->mem[1] + 100, LEN);
 	ASSERT_EQ(0, env_send(e, 0, SEL_BUNDLE, &r));
-	EXPECT_SENT(&r, LEN, NR);
+	EXPECT_SENT(&r, LEN, variant->without_select ? 0 : NR);
 }
 
 /* Nor does it matter what becomes of the group. */

@@ -114,7 +114,8 @@ TEST_F(issued, user_memory)
 
 /*
  * Several requests end up in one packet, whose release tells the notification
- * of the first one only. The others were not copied either.
+ * of the first one only. The others were not copied either, and are told so
+ * whether or not the first one wants to know.
  */
 TEST_F(issued, linked_notifications)
 {
@@ -126,7 +127,8 @@ TEST_F(issued, linked_notifications)
 	for (round = 0; round < 8; round++) {
 		for (i = 0; i < 12; i++) {
 			env_add_want(e, i % NR_MEM, i * 4001, 100);
-			sqe = env_prep(e, IORING_OP_SEND_ZC, 0, SEL_BUNDLE | USAGE);
+			sqe = env_prep(e, IORING_OP_SEND_ZC, 0,
+				       SEL_BUNDLE | (i || round % 2 ? USAGE : 0));
 			sqe->msg_flags = i < 11 ? MSG_MORE : 0;
 			/* keeps the entries of each, and the order */
 			sqe->len = 100;

@@ -57,7 +57,11 @@ static void add_all(struct env *e, unsigned int step)
 /* Submit, and wait until some bytes have arrived while the request goes on. */
 static int stuck_half_way(struct env *e, unsigned int len)
 {
-	env_prep(e, IORING_OP_SEND_ZC, len, SEL_BUNDLE)->user_data = 1;
+	struct io_uring_sqe *sqe = env_prep(e, IORING_OP_SEND_ZC, len, SEL_BUNDLE);
+
+	sqe->user_data = 1;
+	/* a bundle implies MSG_WAITALL */
+	sqe->msg_flags = 0;
 	if (ring_submit(&e->ring) || env_wait_arrival(e))
 		return -errno;
 	return ring_peek(&e->ring) ? -EPROTO : 0;

@@ -123,15 +123,36 @@ FIXTURE(memlock) {
 	struct env e;
 };
 
+FIXTURE_VARIANT(memlock) {
+	struct issue issue;
+};
+
+FIXTURE_VARIANT_ADD(memlock, inline) {
+	.issue = { 0 },
+};
+
+FIXTURE_VARIANT_ADD(memlock, async) {
+	.issue.sqe_flags = IOSQE_ASYNC,
+};
+
+static int set_memlock(unsigned long pages)
+{
+	struct rlimit lim;
+
+	if (getrlimit(RLIMIT_MEMLOCK, &lim))
+		return -errno;
+	lim.rlim_cur = pages * 4096;
+	return setrlimit(RLIMIT_MEMLOCK, &lim) ? -errno : 0;
+}
+
 FIXTURE_SETUP(memlock)
 {
-	struct rlimit none = { 0, 0 };
 	struct env *e = &self->e;
 
 	/* the superuser is not charged */
 	ASSERT_EQ(0, setresuid(65534, 65534, 65534));
-	ASSERT_EQ(0, env_init(e, NULL));
-	ASSERT_EQ(0, setrlimit(RLIMIT_MEMLOCK, &none));
+	ASSERT_EQ(0, env_init(e, &variant->issue));
+	ASSERT_EQ(0, set_memlock(0));
 }
 
 FIXTURE_TEARDOWN(memlock)
@@ -152,6 +173,45 @@ TEST_F(memlock, user_memory)
 	ASSERT_EQ(0, env_send(e, 0, BUNDLE, &r));
 	EXPECT_NOTHING_TAKEN(&r, -ENOMEM);
 	EXPECT_EQ(0, env_head(e));
+}
+
+/* How many pages RLIMIT_MEMLOCK has to allow for @len bytes to be sent. */
+static int pages_needed(struct env *e, size_t len, bool select)
+{
+	struct io_uring_sqe *sqe;
+	struct result r;
+	int pages;
+
+	for (pages = 0; !set_memlock(pages); pages++) {
+		sqe = env_prep(e, IORING_OP_SEND_ZC, len, 0);
+		if (!select) {
+			sqe->flags &= ~IOSQE_BUFFER_SELECT;
+			sqe->buf_group = 0;
+			sqe->addr = (unsigned long)e->mem[0];
+		}
+		if (ring_submit(&e->ring) || env_wait(e, &r))
+			break;
+		if (r.res != -ENOMEM)
+			return r.res == (int)len ? pages : -EPROTO;
+	}
+	return -EPROTO;
+}
+
+/* It is charged as what a request names itself is, once, by what is sent. */
+TEST_F(memlock, as_without_select)
+{
+	static const size_t len[] = { 1, 16 * 4096, 1 };
+	struct env *e = &self->e;
+	unsigned int i;
+	int pages;
+
+	for (i = 0; i < ARRAY_SIZE(len); i++) {
+		env_want(e, e->mem[0], len[i]);
+		pages = pages_needed(e, len[i], false);
+		ASSERT_LT(0, pages);
+		add(e, 0, 0, len[i]);
+		EXPECT_EQ(pages, pages_needed(e, len[i], true));
+	}
 }
 
 TEST_F(memlock, legacy)

@@ -228,14 +228,14 @@ TEST_F(socket, waits)
 }
 
 /* MSG_DONTWAIT completes short, and what was not sent is gone all the same. */
-TEST_F(socket, dontwait)
+static void dontwait(struct __test_metadata *_metadata, struct env *e,
+		     unsigned int step)
 {
-	struct env *e = &self->e;
 	struct result r;
 	int i;
 
 	for (i = 0; i < 256; i++)
-		env_add_want(e, 0, i * 5 % 256 * 4096, 4096);
+		env_add_want(e, 0, i * step % 256 * 4096, 4096);
 	ASSERT_EQ(0, way_submit(e, REG, 0, BUNDLE, MSG_DONTWAIT));
 	ASSERT_EQ(0, env_wait(e, &r));
 	EXPECT_LT(0, r.res);
@@ -244,6 +244,16 @@ TEST_F(socket, dontwait)
 	EXPECT_EQ(256, env_head(e));
 	e->want_len = r.res;
 	ASSERT_EQ(0, reader_start(&e->reader));
+}
+
+TEST_F(socket, dontwait)
+{
+	dontwait(_metadata, &self->e, 5);
+}
+
+TEST_F(socket, dontwait_in_a_row)
+{
+	dontwait(_metadata, &self->e, 1);
 }
 
 /*

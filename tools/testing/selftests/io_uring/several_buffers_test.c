@@ -212,6 +212,23 @@ TEST_F(stuck, unregister)
 	in_order(_metadata, e, 0x7);
 }
 
+/* Who waits for both CQEs at once is woken for each of them. */
+TEST_F(stuck, both_at_once)
+{
+	struct env *e = &self->e;
+	struct io_uring_cqe cqe;
+
+	ASSERT_EQ(0, reader_start(&e->reader));
+	ASSERT_LE(0, io_uring_enter(e->ring.ring_fd, 0, 2, IORING_ENTER_GETEVENTS,
+				    NULL));
+	ASSERT_NE(NULL, ring_peek(&e->ring));
+	ASSERT_EQ(0, ring_wait(&e->ring, &cqe));
+	EXPECT_EQ(NR * LEN, cqe.res);
+	ASSERT_NE(NULL, ring_peek(&e->ring));
+	ASSERT_EQ(0, ring_wait(&e->ring, &cqe));
+	EXPECT_EQ(IORING_CQE_F_NOTIF, cqe.flags);
+}
+
 /* One slot of them is given to other memory. */
 TEST_F(stuck, update)
 {
