@@ -33,6 +33,8 @@ struct issue {
 	unsigned int setup;
 	unsigned char sqe_flags;
 	unsigned short ioprio;
+	/* of the submission queue, if not the usual */
+	unsigned int entries;
 };
 
 /* Reads whatever comes, into memory of its own. */
@@ -193,7 +195,7 @@ static inline int env_init_ring(struct env *e, const struct issue *issue)
 	if (!e->want || !e->reader.got)
 		return -ENOMEM;
 	/* so few that CQEs of 32 bytes fit in what mini_liburing.h maps */
-	ret = io_uring_queue_init(32, &e->ring, e->issue.setup);
+	ret = io_uring_queue_init(e->issue.entries ?: 32, &e->ring, e->issue.setup);
 	if (ret < 0)
 		return -errno;
 	return pbuf_ring_init(&e->ring, &e->pbufs, BGID, RING_ENTRIES, 0);

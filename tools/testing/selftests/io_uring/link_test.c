@@ -71,6 +71,27 @@ TEST_F(issued, in_order)
 	collect(_metadata, e, 4, 10 * 1000);
 }
 
+/* More of them than the ring keeps memory for when they are done. */
+TEST(long_chain)
+{
+	const struct issue issue = { .entries = 256 };
+	struct env env, *e = &env;
+	struct io_uring_sqe *sqe;
+	int i;
+
+	ASSERT_EQ(0, env_init(e, &issue));
+	for (i = 0; i < 200; i++) {
+		env_add_want(e, i % NR_MEM, i * 1009, 100);
+		sqe = env_prep(e, IORING_OP_SEND_ZC, 0, SEL_REG);
+		sqe->user_data = i + 1;
+		if (i < 199)
+			sqe->flags |= IOSQE_IO_LINK;
+	}
+	ASSERT_EQ(0, ring_submit(&e->ring));
+	collect(_metadata, e, 200, 100);
+	EXPECT_EQ(0, env_finish(e));
+}
+
 /*
  * IOSQE_IO_DRAIN: after all that came before, and ahead of all that comes
  * after. The notification is not among what it waits for.
