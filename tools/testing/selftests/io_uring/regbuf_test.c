@@ -116,6 +116,41 @@ TEST_F(issued, without_select)
 	EXPECT_EQ(0, env_head(e));
 }
 
+/* The last slot of the largest table: its address is no user address. */
+TEST(last_slot)
+{
+	struct io_uring_rsrc_register reg = {
+		.nr	= 16384,
+		.flags	= IORING_RSRC_REGISTER_SPARSE,
+	};
+	struct io_uring_rsrc_update2 up = {
+		.offset	= reg.nr - 1,
+		.nr	= 1,
+	};
+	struct env env, *e = &env;
+	struct iovec iov;
+	struct result r;
+
+	ASSERT_EQ(0, env_init_ring(e, NULL));
+	ASSERT_EQ(0, env_mem(e, 0, MEM_SIZE, 0, 0));
+	iov = (struct iovec) { e->mem[0], MEM_SIZE };
+	up.data = (unsigned long)&iov;
+	ASSERT_EQ(0, ring_register(&e->ring, IORING_REGISTER_BUFFERS2, &reg,
+				   sizeof(reg)));
+	ASSERT_EQ(1, ring_register(&e->ring, IORING_REGISTER_BUFFERS_UPDATE, &up,
+				   sizeof(up)));
+	ASSERT_EQ(0, env_init_socket(e, AF_INET, SOCK_STREAM, 0, 0));
+	ASSERT_EQ(0, reader_start(&e->reader));
+	env_add(e, reg.nr - 1, 5000, 10000);
+	env_want(e, e->mem[0] + 5000, 10000);
+	ASSERT_EQ(0, env_send(e, 0, SEL_REG, &r));
+	EXPECT_SENT(&r, 10000, 0);
+	env_add(e, reg.nr - 2, 0, 1);
+	ASSERT_EQ(0, env_send(e, 0, SEL_REG, &r));
+	EXPECT_NOTHING_TAKEN(&r, -EFAULT);
+	EXPECT_EQ(0, env_finish(e));
+}
+
 /* Memory of other kinds than aligned pages of 4 KiB. */
 FIXTURE(memory) {
 	struct env e;
