@@ -47,3 +47,9 @@ series_hash() {
 	(cd "$1" && { find "$2" -type f && series_files "$2"; } | sort | xargs sha256sum) |
 		sha256sum | cut -d ' ' -f 1
 }
+
+# use_ccache CACHE BASE: objects are found again wherever BASE, which paths are relative to, may be
+use_ccache() {
+	export CCACHE_DIR=$1/ccache CCACHE_BASEDIR=$2 CCACHE_NOHASHDIR=1 CCACHE_MAXSIZE=8G
+	mkdir -p "$CCACHE_DIR"
+}

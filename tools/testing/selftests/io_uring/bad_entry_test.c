@@ -106,25 +106,12 @@ FIXTURE_VARIANT_ADD(bad, all_ones) {
 
 FIXTURE_SETUP(bad)
 {
-	struct io_uring_rsrc_register reg = {
-		.nr	= SLOTS,
-		.flags	= IORING_RSRC_REGISTER_SPARSE,
-	};
-	struct io_uring_rsrc_update2 up = {
-		.offset	= FILLED,
-		.nr	= 1,
-	};
 	struct env *e = &self->e;
-	struct iovec iov;
 
 	ASSERT_EQ(0, env_init_ring(e, NULL));
 	ASSERT_EQ(0, env_mem(e, FILLED, MEM_SIZE, 0, 0));
-	iov = (struct iovec) { e->mem[FILLED], MEM_SIZE };
-	up.data = (unsigned long)&iov;
-	ASSERT_EQ(0, ring_register(&e->ring, IORING_REGISTER_BUFFERS2, &reg,
-				   sizeof(reg)));
-	ASSERT_EQ(1, ring_register(&e->ring, IORING_REGISTER_BUFFERS_UPDATE, &up,
-				   sizeof(up)));
+	ASSERT_EQ(0, env_register_sparse(e, SLOTS));
+	ASSERT_EQ(0, env_update(e, FILLED, FILLED));
 	ASSERT_EQ(0, env_init_socket(e, AF_INET, SOCK_STREAM, 0, 0));
 	ASSERT_EQ(0, reader_start(&e->reader));
 }

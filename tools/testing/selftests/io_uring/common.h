@@ -183,6 +183,50 @@ static inline int env_register(struct env *e, unsigned int nr)
 	return io_uring_register_buffers(&e->ring, iov, nr);
 }
 
+/* Tags for the first four slots of a table of registered buffers. */
+#define TAG		0x7a61670000
+
+/* As env_register(), but tell when a slot's memory is free. */
+static inline int env_register_tags(struct env *e)
+{
+	__u64 tag[NR_MEM] = { TAG, TAG + 1, TAG + 2, TAG + 3 };
+	struct io_uring_rsrc_register reg = { .nr = NR_MEM };
+	struct iovec iov[NR_MEM];
+	unsigned int i;
+
+	for (i = 0; i < NR_MEM; i++)
+		iov[i] = (struct iovec) { e->mem[i], e->mem_len[i] };
+	reg.data = (unsigned long)iov;
+	reg.tags = (unsigned long)tag;
+	return ring_register(&e->ring, IORING_REGISTER_BUFFERS2, &reg, sizeof(reg));
+}
+
+/* A table of @nr slots, all of them empty. */
+static inline int env_register_sparse(struct env *e, unsigned int nr)
+{
+	struct io_uring_rsrc_register reg = {
+		.nr	= nr,
+		.flags	= IORING_RSRC_REGISTER_SPARSE,
+	};
+
+	return ring_register(&e->ring, IORING_REGISTER_BUFFERS2, &reg, sizeof(reg));
+}
+
+/* Give slot @slot, whatever it has now, to memory @i. */
+static inline int env_update(struct env *e, unsigned int slot, unsigned int i)
+{
+	struct iovec iov = { e->mem[i], e->mem_len[i] };
+	struct io_uring_rsrc_update2 up = {
+		.offset	= slot,
+		.data	= (unsigned long)&iov,
+		.nr	= 1,
+	};
+	int ret = ring_register(&e->ring, IORING_REGISTER_BUFFERS_UPDATE, &up,
+				sizeof(up));
+
+	return ret == 1 ? 0 : ret ? ret : -EPROTO;
+}
+
 static inline int env_init_ring(struct env *e, const struct issue *issue)
 {
 	int ret;
@@ -223,7 +267,18 @@ static inline int env_init_mem(struct env *e, const struct issue *issue)
 	return ret ? ret : env_register(e, NR_MEM);
 }
 
-/* The usual: that, TCP, and a willing reader. */
+/* The same, but tell when a slot's memory is free. */
+static inline int env_init_tagged(struct env *e, const struct issue *issue)
+{
+	unsigned int i;
+	int ret = env_init_ring(e, issue);
+
+	for (i = 0; !ret && i < NR_MEM; i++)
+		ret = env_mem(e, i, MEM_SIZE, 0, 0);
+	return ret ? ret : env_register_tags(e);
+}
+
+/* The usual: registered memory, TCP, and a willing reader. */
 static inline int env_init(struct env *e, const struct issue *issue)
 {
 	int ret = env_init_mem(e, issue);
@@ -275,24 +330,6 @@ static inline int env_poison(struct env *e, unsigned int i)
 	return munmap(p, size) ? -errno : 0;
 }
 
-/* Tags for the first four slots of a table of registered buffers. */
-#define TAG		0x7a61670000
-
-/* As env_register(), but tell when a slot's memory is free. */
-static inline int env_register_tags(struct env *e)
-{
-	__u64 tag[NR_MEM] = { TAG, TAG + 1, TAG + 2, TAG + 3 };
-	struct io_uring_rsrc_register reg = { .nr = NR_MEM };
-	struct iovec iov[NR_MEM];
-	unsigned int i;
-
-	for (i = 0; i < NR_MEM; i++)
-		iov[i] = (struct iovec) { e->mem[i], e->mem_len[i] };
-	reg.data = (unsigned long)iov;
-	reg.tags = (unsigned long)tag;
-	return ring_register(&e->ring, IORING_REGISTER_BUFFERS2, &reg, sizeof(reg));
-}
-
 static inline int env_head(struct env *e)
 {
 	return pbuf_ring_head(&e->ring, &e->pbufs);
@@ -311,6 +348,39 @@ static inline struct io_uring_sqe *env_prep(struct env *e, unsigned char opcode,
 	sqe->msg_flags = MSG_WAITALL;
 	e->zc = opcode == IORING_OP_SEND_ZC || opcode == IORING_OP_SENDMSG_ZC;
 	return sqe;
+}
+
+/* One that names a range of a registered buffer itself, as ever. */
+static inline struct io_uring_sqe *env_prep_named(struct env *e,
+						  unsigned char opcode,
+						  unsigned int index, size_t off,
+						  unsigned int len)
+{
+	struct io_uring_sqe *sqe;
+
+	sqe = env_prep(e, opcode, len, IORING_RECVSEND_FIXED_BUF);
+	sqe->flags &= ~IOSQE_BUFFER_SELECT;
+	sqe->buf_index = index;
+	sqe->addr = (unsigned long)e->mem[index] + off;
+	return sqe;
+}
+
+/* @nr buffers of @len bytes each, from @p on, for a group that is no ring. */
+static inline int env_provide_legacy(struct env *e, unsigned short bgid, void *p,
+				     unsigned int len, int nr)
+{
+	struct io_uring_sqe *sqe = ring_prep(&e->ring, IORING_OP_PROVIDE_BUFFERS);
+	struct io_uring_cqe cqe;
+	int ret;
+
+	sqe->fd = nr;
+	sqe->addr = (unsigned long)p;
+	sqe->len = len;
+	sqe->buf_group = bgid;
+	ret = ring_submit(&e->ring);
+	if (!ret)
+		ret = ring_wait(&e->ring, &cqe);
+	return ret ? ret : cqe.res;
 }
 
 /*
@@ -437,19 +507,6 @@ static inline unsigned int cqe_bid(unsigned int flags)
 	return flags >> IORING_CQE_BUFFER_SHIFT;
 }
 
-/* A SEND_ZC that took buffers, the first of them @bid, and sent @len bytes. */
-#define EXPECT_SENT(r, len, bid) expect_sent(_metadata, __LINE__, r, len, bid)
-
-static inline void expect_sent(struct __test_metadata *_metadata, int line,
-			       const struct result *r, int len, unsigned int bid)
-{
-	EXPECT_EQ(len, r->res) TH_LOG("from line %d", line);
-	EXPECT_TRUE(r->flags & IORING_CQE_F_BUFFER) TH_LOG("from line %d", line);
-	EXPECT_EQ(bid, cqe_bid(r->flags)) TH_LOG("from line %d", line);
-	EXPECT_TRUE(r->flags & IORING_CQE_F_MORE) TH_LOG("from line %d", line);
-	EXPECT_EQ(1, r->nr_notifs) TH_LOG("from line %d", line);
-}
-
 /* A request of any kind that took buffers, the first of them @bid. */
 #define EXPECT_TOOK(r, len, bid) expect_took(_metadata, __LINE__, r, len, bid)
 
@@ -459,6 +516,17 @@ static inline void expect_took(struct __test_metadata *_metadata, int line,
 	EXPECT_EQ(len, r->res) TH_LOG("from line %d", line);
 	EXPECT_TRUE(r->flags & IORING_CQE_F_BUFFER) TH_LOG("from line %d", line);
 	EXPECT_EQ(bid, cqe_bid(r->flags)) TH_LOG("from line %d", line);
+}
+
+/* A SEND_ZC that did, and sent @len bytes. */
+#define EXPECT_SENT(r, len, bid) expect_sent(_metadata, __LINE__, r, len, bid)
+
+static inline void expect_sent(struct __test_metadata *_metadata, int line,
+			       const struct result *r, int len, unsigned int bid)
+{
+	expect_took(_metadata, line, r, len, bid);
+	EXPECT_TRUE(r->flags & IORING_CQE_F_MORE) TH_LOG("from line %d", line);
+	EXPECT_EQ(1, r->nr_notifs) TH_LOG("from line %d", line);
 }
 
 /* A SEND_ZC that failed before it took any. */
@@ -472,6 +540,30 @@ static inline void expect_nothing_taken(struct __test_metadata *_metadata,
 	EXPECT_FALSE(r->flags & IORING_CQE_F_BUFFER) TH_LOG("from line %d", line);
 	EXPECT_TRUE(r->flags & IORING_CQE_F_MORE) TH_LOG("from line %d", line);
 	EXPECT_EQ(1, r->nr_notifs) TH_LOG("from line %d", line);
+}
+
+/*
+ * The send that has been stuck, its notification, and only then the tags of
+ * @slots, a bit for each.
+ */
+static inline void expect_in_order(struct __test_metadata *_metadata,
+				   struct env *e, int len, unsigned int slots)
+{
+	struct io_uring_cqe cqe;
+
+	ASSERT_EQ(0, reader_start(&e->reader));
+	ASSERT_EQ(0, ring_wait(&e->ring, &cqe));
+	EXPECT_EQ(1, cqe.user_data);
+	EXPECT_EQ(len, cqe.res);
+	ASSERT_EQ(0, ring_wait(&e->ring, &cqe));
+	EXPECT_EQ(1, cqe.user_data);
+	EXPECT_EQ(IORING_CQE_F_NOTIF, cqe.flags);
+	while (slots) {
+		ASSERT_EQ(0, ring_wait(&e->ring, &cqe));
+		ASSERT_LE(TAG, cqe.user_data);
+		ASSERT_NE(0, slots & 1 << (cqe.user_data - TAG));
+		slots &= ~(1 << (cqe.user_data - TAG));
+	}
 }
 
 #endif

@@ -31,17 +31,11 @@ FIXTURE_SETUP(lifetime)
 	struct io_uring_sqe *sqe;
 	unsigned int i;
 
-	ASSERT_EQ(0, env_init_ring(e, NULL));
-	for (i = 0; i < NR_MEM; i++)
-		ASSERT_EQ(0, env_mem(e, i, MEM_SIZE, 0, 0));
-	ASSERT_EQ(0, env_register_tags(e));
+	ASSERT_EQ(0, env_init_tagged(e, NULL));
 	ASSERT_EQ(0, env_init_socket(e, AF_INET, SOCK_STREAM, 8192, 8192));
 	/* something that is stuck half way */
 	if (variant->without_select) {
-		sqe = env_prep(e, IORING_OP_SEND_ZC, NR * LEN, SEL_REG);
-		sqe->flags &= ~IOSQE_BUFFER_SELECT;
-		sqe->buf_index = 0;
-		sqe->addr = (unsigned long)e->mem[0];
+		sqe = env_prep_named(e, IORING_OP_SEND_ZC, 0, 0, NR * LEN);
 		env_want(e, e->mem[0], NR * LEN);
 	} else {
 		sqe = env_prep(e, IORING_OP_SEND_ZC, 0, SEL_BUNDLE);
@@ -59,22 +53,6 @@ FIXTURE_TEARDOWN(lifetime)
 	EXPECT_EQ(0, env_finish(&self->e));
 }
 
-/* The send, its notification, and only then the tag of buffer 0. */
-static void in_order(struct __test_metadata *_metadata, struct env *e)
-{
-	struct io_uring_cqe cqe;
-
-	ASSERT_EQ(0, reader_start(&e->reader));
-	ASSERT_EQ(0, ring_wait(&e->ring, &cqe));
-	EXPECT_EQ(1, cqe.user_data);
-	EXPECT_EQ(NR * LEN, cqe.res);
-	ASSERT_EQ(0, ring_wait(&e->ring, &cqe));
-	EXPECT_EQ(1, cqe.user_data);
-	EXPECT_EQ(IORING_CQE_F_NOTIF, cqe.flags);
-	ASSERT_EQ(0, ring_wait(&e->ring, &cqe));
-	EXPECT_EQ(TAG, cqe.user_data);
-}
-
 TEST_F(lifetime, unregister)
 {
 	struct env *e = &self->e;
@@ -89,25 +67,19 @@ TEST_F(lifetime, unregister)
 	}
 	EXPECT_EQ(NULL, ring_peek(&e->ring));
 	ASSERT_EQ(0, env_poison(e, 0));
-	in_order(_metadata, e);
+	expect_in_order(_metadata, e, NR * LEN, 1 << 0);
 }
 
 /* The slot is free for other memory at once. */
 TEST_F(lifetime, update)
 {
 	struct env *e = &self->e;
-	struct iovec iov = { e->mem[1], MEM_SIZE };
-	struct io_uring_rsrc_update2 up = {
-		.data	= (unsigned long)&iov,
-		.nr	= 1,
-	};
 	struct result r;
 
-	ASSERT_EQ(1, ring_register(&e->ring, IORING_REGISTER_BUFFERS_UPDATE, &up,
-				   sizeof(up)));
+	ASSERT_EQ(0, env_update(e, 0, 1));
 	EXPECT_EQ(NULL, ring_peek(&e->ring));
 	ASSERT_EQ(0, env_poison(e, 0));
-	in_order(_metadata, e);
+	expect_in_order(_metadata, e, NR * LEN, 1 << 0);
 
 	env_add(e, 0, 100, LEN);
 	env_want(e, e->mem[1] + 100, LEN);
@@ -128,7 +100,7 @@ TEST_F(lifetime, group_unregistered)
 	while (ring_peek(&e->ring))
 		io_uring_cqe_seen(&e->ring);
 	ASSERT_EQ(0, env_poison(e, 0));
-	in_order(_metadata, e);
+	expect_in_order(_metadata, e, NR * LEN, 1 << 0);
 }
 
 TEST_HARNESS_MAIN

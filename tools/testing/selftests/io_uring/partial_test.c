@@ -274,14 +274,7 @@ TEST_F(socket, legacy_group_upgraded)
 	struct io_uring_cqe cqe;
 	struct result r;
 
-	sqe = ring_prep(&e->ring, IORING_OP_PROVIDE_BUFFERS);
-	sqe->fd = 2;
-	sqe->addr = (unsigned long)e->mem[0];
-	sqe->len = MEM_SIZE / 2;
-	sqe->buf_group = BGID + 1;
-	ASSERT_EQ(0, ring_submit(&e->ring));
-	ASSERT_EQ(0, ring_wait(&e->ring, &cqe));
-	ASSERT_EQ(0, cqe.res);
+	ASSERT_EQ(0, env_provide_legacy(e, BGID + 1, e->mem[0], MEM_SIZE / 2, 2));
 
 	sqe = env_prep(e, IORING_OP_SEND_ZC, 0, 0);
 	sqe->buf_group = BGID + 1;

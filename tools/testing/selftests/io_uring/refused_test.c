@@ -94,18 +94,9 @@ TEST_F(refused, legacy_group)
 {
 	struct env *e = &self->e;
 	struct io_uring_sqe *sqe;
-	struct io_uring_cqe cqe;
 	struct result r;
 
-	sqe = ring_prep(&e->ring, IORING_OP_PROVIDE_BUFFERS);
-	sqe->fd = 1;
-	sqe->addr = (unsigned long)e->mem[0];
-	sqe->len = 4096;
-	sqe->buf_group = BGID + 1;
-	ASSERT_EQ(0, ring_submit(&e->ring));
-	ASSERT_EQ(0, ring_wait(&e->ring, &cqe));
-	ASSERT_EQ(0, cqe.res);
-
+	ASSERT_EQ(0, env_provide_legacy(e, BGID + 1, e->mem[0], 4096, 1));
 	sqe = env_prep(e, IORING_OP_SEND_ZC, 0, SEL_REG);
 	sqe->buf_group = BGID + 1;
 	ASSERT_EQ(0, ring_submit(&e->ring));

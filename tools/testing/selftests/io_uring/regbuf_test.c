@@ -97,16 +97,12 @@ TEST_F(issued, notification_user_data)
 TEST_F(issued, without_select)
 {
 	struct env *e = &self->e;
-	struct io_uring_sqe *sqe;
 	struct result r;
 	int i;
 
 	for (i = 0; i < NR_MEM; i++) {
 		env_want(e, e->mem[i] + 4000, 5000);
-		sqe = env_prep(e, IORING_OP_SEND_ZC, 5000, SEL_REG);
-		sqe->flags &= ~IOSQE_BUFFER_SELECT;
-		sqe->buf_index = i;
-		sqe->addr = (unsigned long)e->mem[i] + 4000;
+		env_prep_named(e, IORING_OP_SEND_ZC, i, 4000, 5000);
 		ASSERT_EQ(0, ring_submit(&e->ring));
 		ASSERT_EQ(0, env_wait(e, &r));
 		EXPECT_EQ(5000, r.res);
@@ -119,33 +115,21 @@ TEST_F(issued, without_select)
 /* The last slot of the largest table: its address is no user address. */
 TEST(last_slot)
 {
-	struct io_uring_rsrc_register reg = {
-		.nr	= 16384,
-		.flags	= IORING_RSRC_REGISTER_SPARSE,
-	};
-	struct io_uring_rsrc_update2 up = {
-		.offset	= reg.nr - 1,
-		.nr	= 1,
-	};
+	const unsigned int nr = 16384;
 	struct env env, *e = &env;
-	struct iovec iov;
 	struct result r;
 
 	ASSERT_EQ(0, env_init_ring(e, NULL));
 	ASSERT_EQ(0, env_mem(e, 0, MEM_SIZE, 0, 0));
-	iov = (struct iovec) { e->mem[0], MEM_SIZE };
-	up.data = (unsigned long)&iov;
-	ASSERT_EQ(0, ring_register(&e->ring, IORING_REGISTER_BUFFERS2, &reg,
-				   sizeof(reg)));
-	ASSERT_EQ(1, ring_register(&e->ring, IORING_REGISTER_BUFFERS_UPDATE, &up,
-				   sizeof(up)));
+	ASSERT_EQ(0, env_register_sparse(e, nr));
+	ASSERT_EQ(0, env_update(e, nr - 1, 0));
 	ASSERT_EQ(0, env_init_socket(e, AF_INET, SOCK_STREAM, 0, 0));
 	ASSERT_EQ(0, reader_start(&e->reader));
-	env_add(e, reg.nr - 1, 5000, 10000);
+	env_add(e, nr - 1, 5000, 10000);
 	env_want(e, e->mem[0] + 5000, 10000);
 	ASSERT_EQ(0, env_send(e, 0, SEL_REG, &r));
 	EXPECT_SENT(&r, 10000, 0);
-	env_add(e, reg.nr - 2, 0, 1);
+	env_add(e, nr - 2, 0, 1);
 	ASSERT_EQ(0, env_send(e, 0, SEL_REG, &r));
 	EXPECT_NOTHING_TAKEN(&r, -EFAULT);
 	EXPECT_EQ(0, env_finish(e));

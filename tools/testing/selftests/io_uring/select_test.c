@@ -26,22 +26,6 @@ static void add(struct env *e, unsigned int i, size_t off, size_t len)
 	env_want(e, e->mem[i] + off, len);
 }
 
-static int provide_legacy(struct env *e, void *p, unsigned int len, int nr)
-{
-	struct io_uring_sqe *sqe = ring_prep(&e->ring, IORING_OP_PROVIDE_BUFFERS);
-	struct io_uring_cqe cqe;
-	int ret;
-
-	sqe->fd = nr;
-	sqe->addr = (unsigned long)p;
-	sqe->len = len;
-	sqe->buf_group = LEGACY;
-	ret = ring_submit(&e->ring);
-	if (!ret)
-		ret = ring_wait(&e->ring, &cqe);
-	return ret ? ret : cqe.res;
-}
-
 static int send_legacy(struct env *e, unsigned int len, unsigned short ioprio,
 		       struct result *r)
 {
@@ -89,7 +73,7 @@ TEST_F(issued, legacy)
 	struct result r;
 	int i;
 
-	ASSERT_EQ(0, provide_legacy(e, e->mem[0], 4096, 3));
+	ASSERT_EQ(0, env_provide_legacy(e, LEGACY, e->mem[0], 4096, 3));
 	for (i = 0; i < 3; i++) {
 		/* one at a time, and sqe->len counts */
 		env_want(e, e->mem[0] + i * 4096, 4000);
@@ -219,7 +203,7 @@ TEST_F(memlock, legacy)
 	struct env *e = &self->e;
 	struct result r;
 
-	ASSERT_EQ(0, provide_legacy(e, e->mem[0], 4096, 2));
+	ASSERT_EQ(0, env_provide_legacy(e, LEGACY, e->mem[0], 4096, 2));
 	ASSERT_EQ(0, send_legacy(e, 0, 0, &r));
 	EXPECT_NOTHING_TAKEN(&r, -ENOMEM);
 	ASSERT_EQ(0, send_legacy(e, 0, 0, &r));

@@ -170,16 +170,12 @@ TEST_F(issued, nothing_there)
 TEST_F(issued, without_select)
 {
 	struct env *e = &self->e;
-	struct io_uring_sqe *sqe;
 	struct result r;
 	int i;
 
 	for (i = 0; i < NR_MEM; i++) {
 		env_want(e, e->mem[i] + 4000, 5000);
-		sqe = env_prep(e, IORING_OP_SEND, 5000, IORING_RECVSEND_FIXED_BUF);
-		sqe->flags &= ~IOSQE_BUFFER_SELECT;
-		sqe->buf_index = i;
-		sqe->addr = (unsigned long)e->mem[i] + 4000;
+		env_prep_named(e, IORING_OP_SEND, i, 4000, 5000);
 		ASSERT_EQ(0, ring_submit(&e->ring));
 		ASSERT_EQ(0, env_wait(e, &r));
 		EXPECT_EQ(5000, r.res);
@@ -194,12 +190,8 @@ FIXTURE(socket) {
 FIXTURE_SETUP(socket)
 {
 	struct env *e = &self->e;
-	int i;
 
-	ASSERT_EQ(0, env_init_ring(e, NULL));
-	for (i = 0; i < NR_MEM; i++)
-		ASSERT_EQ(0, env_mem(e, i, MEM_SIZE, 0, 0));
-	ASSERT_EQ(0, env_register_tags(e));
+	ASSERT_EQ(0, env_init_tagged(e, NULL));
 	ASSERT_EQ(0, env_init_socket(e, AF_INET, SOCK_STREAM, 8192, 8192));
 }
 

@@ -156,10 +156,7 @@ FIXTURE_SETUP(stuck)
 	struct env *e = &self->e;
 	int i;
 
-	ASSERT_EQ(0, env_init_ring(e, &variant->issue));
-	for (i = 0; i < NR_MEM; i++)
-		ASSERT_EQ(0, env_mem(e, i, MEM_SIZE, 0, 0));
-	ASSERT_EQ(0, env_register_tags(e));
+	ASSERT_EQ(0, env_init_tagged(e, &variant->issue));
 	ASSERT_EQ(0, env_init_socket(e, AF_INET, SOCK_STREAM, 8192, 8192));
 	for (i = 0; i < NR; i++)
 		env_add_want(e, i % 3, i * 5 % NR * LEN, LEN);
@@ -175,28 +172,6 @@ FIXTURE_TEARDOWN(stuck)
 	EXPECT_EQ(0, env_finish(&self->e));
 }
 
-/* The send, its notification, and only then the tags of these slots. */
-static void in_order(struct __test_metadata *_metadata, struct env *e,
-		     unsigned int slots)
-{
-	struct io_uring_cqe cqe;
-	unsigned int tags = 0;
-
-	ASSERT_EQ(0, reader_start(&e->reader));
-	ASSERT_EQ(0, ring_wait(&e->ring, &cqe));
-	EXPECT_EQ(1, cqe.user_data);
-	EXPECT_EQ(NR * LEN, cqe.res);
-	ASSERT_EQ(0, ring_wait(&e->ring, &cqe));
-	EXPECT_EQ(1, cqe.user_data);
-	EXPECT_EQ(IORING_CQE_F_NOTIF, cqe.flags);
-	while (tags != slots) {
-		ASSERT_EQ(0, ring_wait(&e->ring, &cqe));
-		ASSERT_LE(TAG, cqe.user_data);
-		EXPECT_EQ(0, tags & 1 << (cqe.user_data - TAG));
-		tags |= 1 << (cqe.user_data - TAG);
-	}
-}
-
 TEST_F(stuck, unregister)
 {
 	struct env *e = &self->e;
@@ -209,7 +184,7 @@ TEST_F(stuck, unregister)
 	EXPECT_EQ(NULL, ring_peek(&e->ring));
 	for (i = 0; i < 3; i++)
 		ASSERT_EQ(0, env_poison(e, i));
-	in_order(_metadata, e, 0x7);
+	expect_in_order(_metadata, e, NR * LEN, 0x7);
 }
 
 /* Who waits for both CQEs at once is woken for each of them. */
@@ -233,19 +208,12 @@ TEST_F(stuck, both_at_once)
 TEST_F(stuck, update)
 {
 	struct env *e = &self->e;
-	struct iovec iov = { e->mem[3], MEM_SIZE };
-	struct io_uring_rsrc_update2 up = {
-		.data	= (unsigned long)&iov,
-		.offset	= 1,
-		.nr	= 1,
-	};
 	struct result r;
 
-	ASSERT_EQ(1, ring_register(&e->ring, IORING_REGISTER_BUFFERS_UPDATE, &up,
-				   sizeof(up)));
+	ASSERT_EQ(0, env_update(e, 1, 3));
 	EXPECT_EQ(NULL, ring_peek(&e->ring));
 	ASSERT_EQ(0, env_poison(e, 1));
-	in_order(_metadata, e, 0x2);
+	expect_in_order(_metadata, e, NR * LEN, 0x2);
 
 	env_add(e, 1, 100, LEN);
 	env_want(e, e->mem[3] + 100, LEN);
