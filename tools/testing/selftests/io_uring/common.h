@@ -14,6 +14,7 @@
 #include <pthread.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 
 #include "kselftest_harness.h"
 #include "ring.h"
@@ -135,6 +136,49 @@ static inline int socket_pair(int family, int type, int fd[2], int sndbuf,
 	fd[1] = accept(srv, NULL, NULL);
 	close(srv);
 	return fd[1] < 0 ? -errno : 0;
+}
+
+/*
+ * A datagram socket and where it sends to, which has no room until something is
+ * read. What is in there has a byte each.
+ */
+static inline int socket_full(int fd[2])
+{
+	struct sockaddr_un un = { .sun_family = AF_UNIX };
+	socklen_t len = sizeof(un.sun_family);
+
+	fd[0] = socket(AF_UNIX, SOCK_DGRAM, 0);
+	fd[1] = socket(AF_UNIX, SOCK_DGRAM, 0);
+	if (fd[0] < 0 || fd[1] < 0 || bind(fd[1], (void *)&un, len))
+		return -errno;
+	len = sizeof(un);
+	if (getsockname(fd[1], (void *)&un, &len) ||
+	    connect(fd[0], (void *)&un, len))
+		return -errno;
+	while (send(fd[0], "", 1, MSG_DONTWAIT) == 1)
+		;
+	return errno == EAGAIN ? 0 : -errno;
+}
+
+/* Make room for one more. */
+static inline int socket_drop_one(int fd)
+{
+	char c;
+
+	return recv(fd, &c, 1, 0) == 1 ? 0 : -errno;
+}
+
+/* After all that is left of those, the next is to be @len bytes of @p. */
+static inline int socket_expect(int fd, const void *p, ssize_t len)
+{
+	static char buf[65536];
+	ssize_t ret;
+
+	while ((ret = recv(fd, buf, sizeof(buf), MSG_DONTWAIT)) == 1)
+		;
+	if (ret < 0)
+		return -errno;
+	return ret == len && !memcmp(buf, p, len) ? 0 : -EBADMSG;
 }
 
 static inline void *reader_main(void *arg)

@@ -290,6 +290,31 @@ TEST_F(socket, waits_cut)
 	EXPECT_EQ(NR, env_head(e));
 }
 
+/* Nothing of it has been sent, and nobody else is to send it. */
+TEST(datagram_waits)
+{
+	struct env env, *e = &env;
+	struct result r;
+	__u64 addr;
+	int fd[2];
+
+	ASSERT_EQ(0, env_init_mem(e, NULL));
+	ASSERT_EQ(0, inc_init(e));
+	ASSERT_EQ(0, socket_full(fd));
+	e->fd = fd[0];
+	env_add(e, 0, 100, 5000);
+	addr = entry_addr(e, 0);
+	ASSERT_EQ(0, way_submit(e, &ways[1], 1000, BUNDLE, 0));
+	EXPECT_EQ(NULL, ring_peek(&e->ring));
+	EXPECT_LEFT(e, 0, addr + 1000, 4000);
+	ASSERT_EQ(0, socket_drop_one(fd[1]));
+	ASSERT_EQ(0, env_wait(e, &r));
+	EXPECT_TOOK(&r, 1000, 0);
+	EXPECT_TRUE(r.flags & IORING_CQE_F_BUF_MORE);
+	EXPECT_LEFT(e, 0, addr + 1000, 4000);
+	EXPECT_EQ(0, socket_expect(fd[1], e->mem[0] + 100, 1000));
+}
+
 /* A datagram goes as a whole or stays as a whole. */
 TEST(datagram_too_long)
 {

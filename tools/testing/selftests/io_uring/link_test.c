@@ -92,6 +92,54 @@ TEST(long_chain)
 	EXPECT_EQ(0, env_finish(e));
 }
 
+/* A worker goes on with what is linked, and does not poll for that. */
+TEST(poll_first_in_worker)
+{
+	static const unsigned char opcodes[] = {
+		IORING_OP_SEND_ZC, IORING_OP_SEND, IORING_OP_RECV,
+	};
+	struct env env, *e = &env;
+	struct io_uring_sqe *sqe;
+	struct io_uring_cqe cqe;
+	unsigned int i, left;
+	char got[1000];
+	int fd[2];
+
+	ASSERT_EQ(0, env_init(e, NULL));
+	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM, 0, fd));
+	ASSERT_EQ(sizeof(got), send(fd[1], e->mem[0], sizeof(got), 0));
+	for (i = 0; i < 2; i++)
+		env_add_want(e, i, 5000, 1000);
+	sqe = ring_prep(&e->ring, IORING_OP_NOP);
+	sqe->flags = IOSQE_ASYNC | IOSQE_IO_LINK;
+	sqe->user_data = ARRAY_SIZE(opcodes);
+	for (i = 0; i < ARRAY_SIZE(opcodes); i++) {
+		if (opcodes[i] == IORING_OP_RECV) {
+			sqe = ring_prep(&e->ring, IORING_OP_RECV);
+			sqe->fd = fd[0];
+			sqe->addr = (unsigned long)got;
+			sqe->len = sizeof(got);
+		} else {
+			sqe = env_prep(e, opcodes[i], 1000, SEL_BUNDLE);
+			sqe->flags |= IOSQE_IO_LINK;
+		}
+		sqe->ioprio |= IORING_RECVSEND_POLL_FIRST;
+		sqe->user_data = i;
+	}
+	ASSERT_EQ(0, ring_submit(&e->ring));
+	/* the NOP, the notification and these */
+	for (left = ARRAY_SIZE(opcodes) + 2; left; left--) {
+		ASSERT_EQ(0, ring_wait(&e->ring, &cqe));
+		if (cqe.user_data < ARRAY_SIZE(opcodes) &&
+		    !(cqe.flags & IORING_CQE_F_NOTIF))
+			EXPECT_EQ(1000, cqe.res)
+				TH_LOG("opcode %d", opcodes[cqe.user_data]);
+	}
+	EXPECT_EQ(0, memcmp(got, e->mem[0], sizeof(got)));
+	EXPECT_EQ(2, env_head(e));
+	EXPECT_EQ(0, env_finish(e));
+}
+
 /*
  * IOSQE_IO_DRAIN: after all that came before, and ahead of all that comes
  * after. The notification is not among what it waits for.
