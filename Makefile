@@ -31,6 +31,11 @@ ARCHS := $(notdir $(wildcard machines/*))
 ifneq ($(words $(ARCH))$(filter-out $(ARCHS),$(ARCH)),1)
 $(error ARCH=$(ARCH) is unknown; use one of: $(ARCHS))
 endif
+# These name what they build for themselves.
+ifneq ($(ARCH),x86_64)
+$(foreach goal,$(filter check-net lint mutants,$(MAKECMDGOALS)),\
+	$(error 'make $(goal)' has no ARCH=$(ARCH); leave ARCH out))
+endif
 
 .DEFAULT_GOAL := demo
 .NOTPARALLEL:
@@ -65,11 +70,11 @@ save: tree ## write the commits of build/linux back to patches/ and the plain fi
 
 kernel: tree ## build the patched kernel (BASE=1: the unpatched one)
 	@$(if $(BASE),scripts/base-tree $(LINUX) $(BASE_LINUX))
-	@scripts/kernel $(if $(BASE),$(BASE_LINUX),$(LINUX)) $(KERNEL) $(CACHE) $(ARCH) configs/base configs/$(ARCH)
+	@scripts/kernel $(if $(BASE),$(BASE_LINUX),$(LINUX)) $(KERNEL) $(CACHE) $(ARCH) base
 	@scripts/busybox $(KERNEL) $(CACHE) $(ARCH)
 
 debug-kernel: tree
-	@scripts/kernel $(LINUX) $(A)/debug $(CACHE) $(ARCH) configs/base configs/$(ARCH) configs/debug configs/debug-$(ARCH)
+	@scripts/kernel $(LINUX) $(A)/debug $(CACHE) $(ARCH) base debug memcheck
 	@scripts/busybox $(A)/debug $(CACHE) $(ARCH)
 
 selftests: tree
@@ -97,7 +102,7 @@ check-net: tree ## the kernel's own test of SEND_ZC, io_uring_zerocopy_tx.sh, wi
 	@scripts/net-selftest $(LINUX) $(B)
 	@vm/check-net $(B)/check-net $(B)/net-selftest $(B)/base/kernel $(B)/kernel
 
-mutants: selftests ## put known bugs back, one at a time, and see the tests find them (M=names: some of them)
+mutants: selftests compat-selftests ## put known bugs back, one at a time, and see the tests find them (M=names: some of them)
 	@scripts/mutants $(LINUX) $(B)/mutants $(CACHE) $(B)/selftests $(M)
 
 series: tree ## the patches as they would be mailed, in build/series, and what checkpatch says
@@ -108,8 +113,7 @@ lint: series ## checkpatch, kernel-doc, W=1, sparse and shellcheck; they are to 
 	@scripts/kernel-doc $(LINUX)
 	@scripts/sparse $(B) $(CACHE)
 	@scripts/base-tree $(LINUX) $(BASE_LINUX)
-	@scripts/warnings $(LINUX) $(BASE_LINUX) $(B)/lint $(CACHE) $(B)/sparse/sparse \
-		configs/{base,x86_64,debug,debug-x86_64}
+	@scripts/warnings $(LINUX) $(BASE_LINUX) $(B)/lint $(CACHE) $(B)/sparse/sparse $(ARCH) base debug memcheck
 
 clean: ## remove build/, keep the cache
 	@scripts/clean $(wildcard $(BUILD)/linux $(BUILD)/kdir/linux)

@@ -28,6 +28,25 @@ machine() {
 	. "$1"
 }
 
+# configure LINUX OBJ ARCH CONFIG...: OBJ gets the configuration that configs/CONFIG and configs/CONFIG-ARCH, as
+# far as they exist, ask for. A line of theirs that it does not keep is an error (-s).
+configure() {
+	local linux=$1 obj=$2 arch=$3 configs name want fragments=()
+	configs=$(realpath "$(dirname "${BASH_SOURCE[0]}")/../configs")
+	shift 3
+	for name in "$@"; do
+		compgen -G "$configs/$name*" > /dev/null || die "there is no configuration $name" "use those of $configs"
+		mapfile -t -O ${#fragments[@]} fragments < <(compgen -G "$configs/$name"; compgen -G "$configs/$name-$arch")
+	done
+	want=$(cat "${fragments[@]}" "$linux"/io_uring/Kconfig | sha256sum)
+	[ "$want" != "$(cat "$obj/.fragments" 2>/dev/null)" ] || return 0
+	(cd "$linux" && ARCH=$arch scripts/kconfig/merge_config.sh -n -s -O "$obj" "${fragments[@]}") > "$obj/config.log" 2>&1 || {
+		grep -A 2 '^WARNING' "$obj/config.log" >&2 || tail -n 5 "$obj/config.log" >&2
+		die "the configuration of $obj is not what ${fragments[*]##*/} ask for" "see $obj/config.log"
+	}
+	echo "$want" > "$obj/.fragments"
+}
+
 # uncommitted LINUX: the changes there that no commit has. Debian's source has git ignore every file it
 # doesn't know, so ignored ones count, too, except what Python leaves behind.
 uncommitted() { git -C "$1" status --porcelain --ignored | sed '/\.pyc$/d; /__pycache__/d'; }
