@@ -31,12 +31,14 @@ machine() {
 # configure LINUX OBJ ARCH CONFIG...: OBJ gets the configuration that configs/CONFIG and configs/CONFIG-ARCH, as
 # far as they exist, ask for. A line of theirs that it does not keep is an error (-s).
 configure() {
-	local linux=$1 obj=$2 arch=$3 configs name want fragments=()
+	local linux=$1 obj=$2 arch=$3 configs name file want fragments=()
 	configs=$(realpath "$(dirname "${BASH_SOURCE[0]}")/../configs")
 	shift 3
 	for name in "$@"; do
 		compgen -G "$configs/$name*" > /dev/null || die "there is no configuration $name" "use those of $configs"
-		mapfile -t -O ${#fragments[@]} fragments < <(compgen -G "$configs/$name"; compgen -G "$configs/$name-$arch")
+		for file in "$configs/$name" "$configs/$name-$arch"; do
+			[ ! -f "$file" ] || fragments+=("$file")
+		done
 	done
 	want=$(cat "${fragments[@]}" "$linux"/io_uring/Kconfig | sha256sum)
 	[ "$want" != "$(cat "$obj/.fragments" 2>/dev/null)" ] || return 0
