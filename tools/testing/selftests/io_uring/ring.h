@@ -122,6 +122,17 @@ static inline int pbuf_ring_init(struct io_uring *ring, struct pbuf_ring *pr,
 
 	*pr = (struct pbuf_ring) { .bgid = bgid, .mask = entries - 1 };
 	pr->size = entries * sizeof(struct io_uring_buf);
+	if (flags & IOU_PBUF_RING_MMAP) {
+		off_t off = IORING_OFF_PBUF_RING |
+			    (off_t)bgid << IORING_OFF_PBUF_SHIFT;
+		int ret = ring_register(ring, IORING_REGISTER_PBUF_RING, &reg, 1);
+
+		if (ret)
+			return ret;
+		pr->br = mmap(NULL, pr->size, PROT_READ | PROT_WRITE, MAP_SHARED,
+			      ring->ring_fd, off);
+		return pr->br == MAP_FAILED ? -errno : 0;
+	}
 	pr->br = mmap(NULL, pr->size, PROT_READ | PROT_WRITE,
 		      MAP_ANONYMOUS | MAP_PRIVATE, -1, 0);
 	if (pr->br == MAP_FAILED)

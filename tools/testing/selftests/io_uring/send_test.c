@@ -301,54 +301,57 @@ TEST_F(socket, waits_often)
 	EXPECT_TOOK(&r, 64 * 65536, 0);
 }
 
-/* A datagram that there is no room for waits as a whole. */
+/* A datagram that there is no room for waits as a whole, whatever it is sent by. */
+static const struct {
+	const char *name;
+	unsigned char opcode;
+	unsigned short ioprio;
+	bool select;
+} datagrams[] = {
+	{ "selected", IORING_OP_SEND, IORING_RECVSEND_FIXED_BUF, true },
+	{ "bundle", IORING_OP_SEND, SEL_BUNDLE, true },
+	{ "named", IORING_OP_SEND, IORING_RECVSEND_FIXED_BUF, false },
+	{ "user memory", IORING_OP_SEND, 0, false },
+	{ "SENDMSG", IORING_OP_SENDMSG, 0, false },
+};
+
 TEST(datagram_waits)
 {
 	struct env env, *e = &env;
-	struct io_uring_sqe *sqe;
-	struct msghdr msg = { };
-	struct result r;
-	struct iovec iov;
-	char *p;
-	int i, fd[2];
+	int i, fd[2], taken = 0;
 
 	ASSERT_EQ(0, env_init_mem(e, NULL));
 	ASSERT_EQ(0, socket_full(fd));
 	e->fd = fd[0];
-	for (i = 0; i < 5; i++) {
-		TH_LOG("datagram %d", i);
-		p = e->mem[i % NR_MEM] + i * 5000;
-		switch (i) {
-		case 0:
-		case 1:
-			env_add(e, i, i * 5000, 1000);
-			ASSERT_EQ(0, way_submit(e, REG, 0, i ? BUNDLE : 0, 0));
-			break;
-		case 2:
-			env_prep_named(e, IORING_OP_SEND, i, i * 5000, 1000);
-			ASSERT_EQ(0, ring_submit(&e->ring));
-			break;
-		default:
-			iov = (struct iovec) { p, 1000 };
-			msg.msg_iov = &iov;
-			msg.msg_iovlen = 1;
-			sqe = ring_prep(&e->ring, i == 3 ? IORING_OP_SEND :
-						  IORING_OP_SENDMSG);
-			sqe->fd = fd[0];
-			sqe->addr = (unsigned long)(i == 3 ? p : (void *)&msg);
-			sqe->len = i == 3 ? 1000 : 1;
-			ASSERT_EQ(0, ring_submit(&e->ring));
+	for (i = 0; i < ARRAY_SIZE(datagrams); i++) {
+		bool is_msg = datagrams[i].opcode == IORING_OP_SENDMSG;
+		char *p = e->mem[i % NR_MEM] + i * 5000;
+		struct iovec iov = { p, 1000 };
+		struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+		struct io_uring_sqe *sqe;
+		struct result r;
+
+		TH_LOG("%s", datagrams[i].name);
+		sqe = env_prep(e, datagrams[i].opcode, is_msg ? 1 : 1000,
+			       datagrams[i].ioprio);
+		if (datagrams[i].select) {
+			env_add(e, i % NR_MEM, i * 5000, 1000);
+			taken++;
+		} else {
+			sqe->flags &= ~IOSQE_BUFFER_SELECT;
+			sqe->buf_index = is_msg ? 0 : i % NR_MEM;
+			sqe->addr = (unsigned long)(is_msg ? (void *)&msg : p);
 		}
+		ASSERT_EQ(0, ring_submit(&e->ring));
 		EXPECT_EQ(NULL, ring_peek(&e->ring));
 		ASSERT_EQ(0, socket_drop_one(fd[1]));
 		ASSERT_EQ(0, env_wait(e, &r));
 		EXPECT_EQ(1000, r.res);
-		EXPECT_EQ(i < 2, !!(r.flags & IORING_CQE_F_BUFFER));
+		EXPECT_EQ(datagrams[i].select, !!(r.flags & IORING_CQE_F_BUFFER));
 		ASSERT_EQ(0, socket_expect(fd[1], p, 1000));
-		while (send(fd[0], "", 1, MSG_DONTWAIT) == 1)
-			;
+		ASSERT_EQ(0, socket_fill(fd[0]));
 	}
-	EXPECT_EQ(2, env_head(e));
+	EXPECT_EQ(taken, env_head(e));
 }
 
 /*
