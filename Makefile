@@ -33,19 +33,19 @@ $(error ARCH=$(ARCH) is unknown; use one of: $(ARCHS))
 endif
 # These name what they build for themselves.
 ifneq ($(ARCH),x86_64)
-$(foreach goal,$(filter check-net lint mutants,$(MAKECMDGOALS)),\
+$(foreach goal,$(filter check-liburing check-net lint mutants,$(MAKECMDGOALS)),\
 	$(error 'make $(goal)' has no ARCH=$(ARCH); leave ARCH out))
 endif
 
 .DEFAULT_GOAL := demo
 .NOTPARALLEL:
-.PHONY: help demo check check-net mutants run shell fetch tree save kernel debug-kernel selftests compat-selftests series \
-	lint deps clean
+.PHONY: help demo check check-net check-liburing mutants run shell fetch tree save kernel debug-kernel selftests \
+	compat-selftests series lint deps clean
 
 help: ## this list
 	@echo 'usage: make [TARGET] [VARIABLE=value...]'
 	@echo
-	@sed -n 's/^\([a-z-]*\):.* ## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.* ## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 	@echo
 	@echo '  ARCH=NAME   $(ARCHS): for which machine  now $(ARCH)'
 	@echo '  BUILD=DIR   where everything is built    now $(BUILD)'
@@ -101,6 +101,15 @@ check-net: tree ## the kernel's own test of SEND_ZC, io_uring_zerocopy_tx.sh, wi
 	@$(MAKE) kernel BASE=
 	@scripts/net-selftest $(LINUX) $(B)
 	@vm/check-net $(B)/check-net $(B)/net-selftest $(B)/base/kernel $(B)/kernel
+
+check-liburing: tree ## liburing's own tests, without and with the series (T=names: some of them)
+	@scripts/liburing $(B) $(CACHE)
+	@scripts/base-tree $(LINUX) $(BASE_LINUX)
+	@scripts/kernel $(BASE_LINUX) $(B)/base/liburing-kernel $(CACHE) $(ARCH) base liburing
+	@scripts/busybox $(B)/base/liburing-kernel $(CACHE) $(ARCH)
+	@scripts/kernel $(LINUX) $(B)/liburing-kernel $(CACHE) $(ARCH) base liburing
+	@scripts/busybox $(B)/liburing-kernel $(CACHE) $(ARCH)
+	@vm/check-liburing $(B)/check-liburing $(B)/liburing $(B)/base/liburing-kernel $(B)/liburing-kernel $(T)
 
 mutants: selftests compat-selftests ## put known bugs back, one at a time, and see the tests find them (M=names: some of them)
 	@scripts/mutants $(LINUX) $(B)/mutants $(CACHE) $(B)/selftests $(M)
