@@ -15,6 +15,9 @@ ARCH ?= x86_64
 # kvm or tcg; empty: KVM where the processor has it.
 ACCEL ?=
 export ACCEL
+# How long torture fuzzes each kernel, in minutes, and from which seed on; empty: the time.
+TIME ?= 10
+SEED ?=
 
 override CACHE := $(abspath $(CACHE))
 B := $(abspath $(BUILD))$(if $(KDIR),/kdir)
@@ -33,14 +36,14 @@ $(error ARCH=$(ARCH) is unknown; use one of: $(ARCHS))
 endif
 # These name what they build for themselves.
 ifneq ($(ARCH),x86_64)
-$(foreach goal,$(filter check-liburing check-net lint mutants,$(MAKECMDGOALS)),\
+$(foreach goal,$(filter check-liburing check-net lint mutants torture,$(MAKECMDGOALS)),\
 	$(error 'make $(goal)' has no ARCH=$(ARCH); leave ARCH out))
 endif
 
 .DEFAULT_GOAL := demo
 .NOTPARALLEL:
-.PHONY: help demo check check-net check-liburing mutants run shell fetch tree save kernel debug-kernel selftests \
-	compat-selftests series lint deps clean
+.PHONY: help demo check check-net check-liburing torture mutants run shell fetch tree save kernel debug-kernel \
+	races-kernel selftests compat-selftests series lint deps clean
 
 help: ## this list
 	@echo 'usage: make [TARGET] [VARIABLE=value...]'
@@ -77,6 +80,10 @@ debug-kernel: tree
 	@scripts/kernel $(LINUX) $(A)/debug $(CACHE) $(ARCH) base debug memcheck
 	@scripts/busybox $(A)/debug $(CACHE) $(ARCH)
 
+races-kernel: tree
+	@scripts/kernel $(LINUX) $(A)/races $(CACHE) $(ARCH) base debug kcsan
+	@scripts/busybox $(A)/races $(CACHE) $(ARCH)
+
 selftests: tree
 	@scripts/selftests $(LINUX) $(A)/usr/include $(A)/selftests $(ARCH)
 
@@ -110,6 +117,9 @@ check-liburing: tree ## liburing's own tests, without and with the series (T=nam
 	@scripts/kernel $(LINUX) $(B)/liburing-kernel $(CACHE) $(ARCH) base liburing
 	@scripts/busybox $(B)/liburing-kernel $(CACHE) $(ARCH)
 	@vm/check-liburing $(B)/check-liburing $(B)/liburing $(B)/base/liburing-kernel $(B)/liburing-kernel $(T)
+
+torture: debug-kernel races-kernel selftests compat-selftests ## all tests, then fuzzing, on two debug kernels (TIME=minutes, SEED=number)
+	@vm/torture $(A)/torture '$(TIME)' '$(SEED)' $(A)/debug $(A)/races $(A)/selftests $(COMPAT:%=$(A)/selftests-%)
 
 mutants: selftests compat-selftests ## put known bugs back, one at a time, and see the tests find them (M=names: some of them)
 	@scripts/mutants $(LINUX) $(B)/mutants $(CACHE) $(B)/selftests $(M)
