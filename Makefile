@@ -77,11 +77,11 @@ kernel: tree ## build the patched kernel (BASE=1: the unpatched one)
 	@scripts/busybox $(KERNEL) $(CACHE) $(ARCH)
 
 debug-kernel: tree
-	@scripts/kernel $(LINUX) $(A)/debug $(CACHE) $(ARCH) base debug memcheck
+	@scripts/kernel $(LINUX) $(A)/debug $(CACHE) $(ARCH) base test debug memcheck
 	@scripts/busybox $(A)/debug $(CACHE) $(ARCH)
 
 races-kernel: tree
-	@scripts/kernel $(LINUX) $(A)/races $(CACHE) $(ARCH) base debug kcsan
+	@scripts/kernel $(LINUX) $(A)/races $(CACHE) $(ARCH) base test debug kcsan
 	@scripts/busybox $(A)/races $(CACHE) $(ARCH)
 
 selftests: tree
@@ -132,7 +132,7 @@ lint: series ## checkpatch, kernel-doc, W=1, sparse and shellcheck; they are to 
 	@scripts/kernel-doc $(LINUX)
 	@scripts/sparse $(B) $(CACHE)
 	@scripts/base-tree $(LINUX) $(BASE_LINUX)
-	@scripts/warnings $(LINUX) $(BASE_LINUX) $(B)/lint $(CACHE) $(B)/sparse/sparse $(ARCH) base debug memcheck
+	@scripts/warnings $(LINUX) $(BASE_LINUX) $(B)/lint $(CACHE) $(B)/sparse/sparse $(ARCH) base test debug memcheck
 
 clean: ## remove build/, keep the cache
 	@scripts/clean $(wildcard $(BUILD)/linux $(BUILD)/kdir/linux)

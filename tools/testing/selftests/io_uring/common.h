@@ -68,6 +68,32 @@ struct result {
 	int notif_res;
 };
 
+/* How many pages are pinned, of everybody's. */
+static inline long pinned_pages(void)
+{
+	long n, pins = 0;
+	char name[64];
+	FILE *f;
+
+	/* fold what the processors have counted */
+	f = fopen("/proc/sys/vm/stat_refresh", "w");
+	if (f) {
+		fputs("1", f);
+		fclose(f);
+	}
+	f = fopen("/proc/vmstat", "r");
+	if (!f)
+		abort();
+	while (fscanf(f, "%63s %ld", name, &n) == 2) {
+		if (!strcmp(name, "nr_foll_pin_acquired"))
+			pins += n;
+		else if (!strcmp(name, "nr_foll_pin_released"))
+			pins -= n;
+	}
+	fclose(f);
+	return pins;
+}
+
 static inline void *reader_main(void *arg)
 {
 	struct reader *r = arg;
@@ -406,13 +432,11 @@ static inline int env_wait_arrival(struct env *e)
 	return poll(&p, 1, -1) == 1 ? 0 : -errno;
 }
 
-/* No more to come: 0 if what has arrived is all that was wanted. */
-static inline int env_finish(struct env *e)
+/* 0 if what has arrived is all that was wanted. */
+static inline int env_compare(struct env *e)
 {
 	size_t i;
 
-	shutdown(e->fd, SHUT_WR);
-	pthread_join(e->reader.thread, NULL);
 	if (e->reader.err) {
 		printf("# read: %s\n", strerror(e->reader.err));
 		return -e->reader.err;
@@ -429,6 +453,19 @@ static inline int env_finish(struct env *e)
 		       e->want_len);
 		return -EBADMSG;
 	}
+	return 0;
+}
+
+/* The same, once there is no more to come. */
+static inline int env_finish(struct env *e)
+{
+	int ret;
+
+	shutdown(e->fd, SHUT_WR);
+	pthread_join(e->reader.thread, NULL);
+	ret = env_compare(e);
+	if (ret)
+		return ret;
 	/* nothing is left over in the completion queue, either */
 	return ring_peek(&e->ring) ? -EPROTO : 0;
 }

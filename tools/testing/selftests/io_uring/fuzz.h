@@ -6,6 +6,7 @@
 #ifndef SELFTESTS_IO_URING_FUZZ_H
 #define SELFTESTS_IO_URING_FUZZ_H
 
+#include <limits.h>
 #include <stdarg.h>
 #include <stddef.h>
 
@@ -64,7 +65,7 @@ struct slot {
 	unsigned int instance;
 };
 
-/* What is in the ring at some position. Its bid is that position. */
+/* What is, or was, in the ring at some position. Its bid is that position. */
 struct entry {
 	__u64 addr;
 	__u32 len;
@@ -83,10 +84,11 @@ enum group_kind {
 struct group {
 	enum group_kind kind;
 	struct pbuf_ring pbufs;
-	struct entry entries[GROUP_ENTRIES];
 	unsigned short head;
 	/* of the entry at the head */
 	__u32 eaten;
+	/* also those that are taken, until what was sent of them is compared */
+	struct entry entries[USHRT_MAX + 1];
 };
 
 /* One CQE that says how much was sent. */
@@ -181,9 +183,9 @@ static inline bool group_is_inc(const struct group *g)
 	return g->kind == GROUP_REG_INC || g->kind == GROUP_USER_INC;
 }
 
-static inline struct entry *group_entry(struct group *g, unsigned int pos)
+static inline struct entry *group_entry(struct group *g, unsigned short pos)
 {
-	return &g->entries[pos % GROUP_ENTRIES];
+	return &g->entries[pos];
 }
 
 static inline unsigned int group_nr(const struct group *g)

@@ -13,7 +13,6 @@
  * -v tells each step.
  */
 #include <err.h>
-#include <limits.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -1312,7 +1311,7 @@ static void group_open(struct group *g, unsigned int nr)
 	unsigned int flags = 0;
 	int ret;
 
-	memset(g, 0, sizeof(*g));
+	memset(g, 0, offsetof(struct group, entries));
 	g->kind = nr ? pick(&f.d, kinds) : GROUP_REG;
 	g->pbufs.bgid = BGID + nr;
 	if (g->kind == GROUP_NONE || g->kind == GROUP_LEGACY)
@@ -1334,6 +1333,8 @@ static void case_run(unsigned long long nr)
 		IORING_SETUP_CQE32, IORING_SETUP_COOP_TASKRUN,
 	};
 	static const unsigned int sizes[] = { NR_SLOTS, NR_SLOTS, 100, 16384 };
+	/* a kernel thread that spins takes time that the others could use */
+	struct io_uring_params p = { .sq_thread_idle = 1 };
 	unsigned int i;
 
 	f.nr_case = nr;
@@ -1347,7 +1348,8 @@ static void case_run(unsigned long long nr)
 	f.others_due = 0;
 	f.seq = 0;
 	f.nr_requests = 0;
-	if (io_uring_queue_init(32, &f.ring, f.setup) < 0)
+	p.flags = f.setup;
+	if (io_uring_queue_init_params(32, &f.ring, &p) < 0)
 		err(1, "io_uring_setup with flags %#x", f.setup);
 	tell("setup %#x, a table of %u", f.setup, f.table_size);
 	for (i = 0; i < NR_SLOTS; i++)

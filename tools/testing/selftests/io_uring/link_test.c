@@ -185,7 +185,7 @@ TEST_F(issued, drained)
 	close(fd[1]);
 }
 
-/* The head fails: each member's CQE announces its notification. */
+/* The head fails: the CQE of each member that has a notification announces it. */
 TEST_F(issued, cancelled)
 {
 	struct env *e = &self->e;
@@ -196,6 +196,7 @@ TEST_F(issued, cancelled)
 	sqe = ring_prep(&e->ring, IORING_OP_READ);
 	sqe->fd = -1;
 	sqe->flags = IOSQE_IO_LINK;
+	ring_prep(&e->ring, IORING_OP_NOP)->flags = IOSQE_IO_LINK;
 	for (i = 1; i <= 3; i++) {
 		sqe = env_prep(e, IORING_OP_SEND_ZC, 0, SEL_BUNDLE);
 		sqe->user_data = i;
@@ -206,6 +207,9 @@ TEST_F(issued, cancelled)
 	ASSERT_EQ(0, ring_submit(&e->ring));
 	ASSERT_EQ(0, ring_wait(&e->ring, &cqe));
 	EXPECT_EQ(-EBADF, cqe.res);
+	ASSERT_EQ(0, ring_wait(&e->ring, &cqe));
+	EXPECT_EQ(-ECANCELED, cqe.res);
+	EXPECT_EQ(0, cqe.flags);
 	collect(_metadata, e, 3, -ECANCELED);
 	EXPECT_EQ(0, env_head(e));
 	check_nothing_left(_metadata, e);

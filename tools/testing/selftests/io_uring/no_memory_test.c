@@ -6,7 +6,7 @@
  * Needs CONFIG_FAILSLAB and CONFIG_FAULT_INJECTION_STACKTRACE_FILTER: only the
  * allocations that are made by io_regbufs_select() fail, and only ours.
  */
-#include "common.h"
+#include "fault.h"
 
 #define FAILSLAB	"/sys/kernel/debug/failslab/"
 #define NR		256
@@ -15,43 +15,6 @@
 FIXTURE(no_memory) {
 	struct env e;
 };
-
-static int put(const char *path, const char *value)
-{
-	FILE *f = fopen(path, "w");
-	int ret;
-
-	if (!f)
-		return -errno;
-	ret = fputs(value, f) < 0 ? -errno : 0;
-	if (fclose(f))
-		ret = -errno;
-	return ret;
-}
-
-/* The first address of a function, and that of what comes after it. */
-static int function_range(const char *name, unsigned long long range[2])
-{
-	FILE *f = fopen("/proc/kallsyms", "r");
-	unsigned long long addr;
-	char sym[256];
-
-	if (!f)
-		return -errno;
-	range[0] = 0;
-	range[1] = -1ULL;
-	while (fscanf(f, "%llx %*c %255s%*[^\n]", &addr, sym) == 2) {
-		if (!strcmp(sym, name))
-			range[0] = addr;
-	}
-	rewind(f);
-	while (fscanf(f, "%llx %*c %255s%*[^\n]", &addr, sym) == 2) {
-		if (addr > range[0] && addr < range[1])
-			range[1] = addr;
-	}
-	fclose(f);
-	return range[0] ? 0 : -ENOENT;
-}
 
 /* Otherwise arrays are freed rather than cached, for KASAN to see each use. */
 static bool caches_arrays(void)

@@ -10,32 +10,6 @@
 #define NR		256
 #define LEN		4096
 
-/* How many pages are pinned, of everybody's. */
-static long pinned_pages(void)
-{
-	long n, pins = 0;
-	char name[64];
-	FILE *f;
-
-	/* fold what the processors have counted */
-	f = fopen("/proc/sys/vm/stat_refresh", "w");
-	if (f) {
-		fputs("1", f);
-		fclose(f);
-	}
-	f = fopen("/proc/vmstat", "r");
-	if (!f)
-		abort();
-	while (fscanf(f, "%63s %ld", name, &n) == 2) {
-		if (!strcmp(name, "nr_foll_pin_acquired"))
-			pins += n;
-		else if (!strcmp(name, "nr_foll_pin_released"))
-			pins -= n;
-	}
-	fclose(f);
-	return pins;
-}
-
 static int setup(struct env *e, const struct issue *issue)
 {
 	int ret = env_init_mem(e, issue);

@@ -109,6 +109,11 @@ TEST_F(issued, without_select)
 		EXPECT_FALSE(r.flags & IORING_CQE_F_BUFFER);
 		EXPECT_EQ(1, r.nr_notifs);
 	}
+	/* and there is no such buffer */
+	env_prep_named(e, IORING_OP_SEND_ZC, 0, 0, 1)->buf_index = NR_MEM;
+	ASSERT_EQ(0, ring_submit(&e->ring));
+	ASSERT_EQ(0, env_wait(e, &r));
+	EXPECT_EQ(-EFAULT, r.res);
 	EXPECT_EQ(0, env_head(e));
 }
 
@@ -208,6 +213,43 @@ TEST_F(memory, single)
 		env_add_want(e, 0, range[i].off, range[i].len);
 		ASSERT_EQ(0, env_send(e, 0, SEL_REG, &r));
 		EXPECT_SENT(&r, range[i].len, i);
+	}
+}
+
+/* Ranges that the request names itself are mapped in the same way. */
+TEST_F(memory, vectored)
+{
+	static const unsigned char opcodes[] = {
+		IORING_OP_SEND_ZC, IORING_OP_SENDMSG_ZC,
+	};
+	size_t len = variant->len;
+	struct env *e = &self->e;
+	struct iovec iov[] = {
+		{ e->mem[0] + 2861, 5000 }, { e->mem[0], 1 },
+		{ e->mem[0] + len - 4097, 4097 }, { e->mem[0] + len / 2, 20000 },
+	};
+	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = ARRAY_SIZE(iov) };
+	struct io_uring_sqe *sqe;
+	struct result r;
+	unsigned int i, j;
+	int sum;
+
+	for (i = 0; i < ARRAY_SIZE(opcodes); i++) {
+		sqe = env_prep_named(e, opcodes[i], 0, 0, 1);
+		sqe->addr = (unsigned long)&msg;
+		if (opcodes[i] == IORING_OP_SEND_ZC) {
+			sqe->ioprio |= IORING_SEND_VECTORIZED;
+			sqe->addr = (unsigned long)iov;
+			sqe->len = ARRAY_SIZE(iov);
+		}
+		for (j = sum = 0; j < ARRAY_SIZE(iov); j++) {
+			env_want(e, iov[j].iov_base, iov[j].iov_len);
+			sum += iov[j].iov_len;
+		}
+		ASSERT_EQ(0, ring_submit(&e->ring));
+		ASSERT_EQ(0, env_wait(e, &r));
+		EXPECT_EQ(sum, r.res);
+		EXPECT_EQ(1, r.nr_notifs);
 	}
 }
 

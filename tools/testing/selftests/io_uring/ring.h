@@ -31,24 +31,38 @@ static inline unsigned int ring_load(const unsigned int *p)
 }
 
 /*
- * Submit all that was prepared. io_uring_submit() does not do: it drops what
- * comes while a kernel thread is still busy with what it got before.
+ * Let the kernel see all that was prepared, and return how much that is.
+ * io_uring_submit() does not do: it drops what comes while a kernel thread is
+ * still busy with what it got before.
  */
-static inline int ring_submit(struct io_uring *ring)
+static inline unsigned int ring_publish(struct io_uring *ring)
 {
 	struct io_uring_sq *sq = &ring->sq;
 	unsigned int n = sq->sqe_tail - sq->sqe_head;
 	unsigned int tail = *sq->ktail;
-	unsigned int flags = IORING_ENTER_GETEVENTS;
-	int ret;
 
 	while (sq->sqe_head != sq->sqe_tail)
 		sq->array[tail++ & *sq->kring_mask] = sq->sqe_head++ & *sq->kring_mask;
 	__atomic_store_n(sq->ktail, tail, __ATOMIC_SEQ_CST);
+	return n;
+}
+
+/* Whether the kernel thread sleeps, so that it has to be told. */
+static inline bool ring_sleeps(struct io_uring *ring)
+{
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	return ring_load(ring->sq.kflags) & IORING_SQ_NEED_WAKEUP;
+}
+
+/* Submit all that was prepared. */
+static inline int ring_submit(struct io_uring *ring)
+{
+	unsigned int n = ring_publish(ring);
+	unsigned int flags = IORING_ENTER_GETEVENTS;
+	int ret;
 
 	if (ring->flags & IORING_SETUP_SQPOLL) {
-		__atomic_thread_fence(__ATOMIC_SEQ_CST);
-		if (!(ring_load(sq->kflags) & IORING_SQ_NEED_WAKEUP))
+		if (!ring_sleeps(ring))
 			return 0;
 		flags = IORING_ENTER_SQ_WAKEUP;
 	}
@@ -134,7 +148,7 @@ static inline int pbuf_ring_init(struct io_uring *ring, struct pbuf_ring *pr,
 		return pr->br == MAP_FAILED ? -errno : 0;
 	}
 	pr->br = mmap(NULL, pr->size, PROT_READ | PROT_WRITE,
-		      MAP_ANONYMOUS | MAP_PRIVATE, -1, 0);
+		      MAP_ANONYMOUS | MAP_PRIVATE | MAP_POPULATE, -1, 0);
 	if (pr->br == MAP_FAILED)
 		return -errno;
 	reg.ring_addr = (unsigned long)pr->br;

@@ -113,6 +113,11 @@ TEST_F(issued, user_memory)
 	ASSERT_EQ(0, way_send(e, &way, 0, BUNDLE, &r));
 	EXPECT_TOOK(&r, 50 * 1000, 0);
 	EXPECT_EQ(50, env_head(e));
+
+	ASSERT_EQ(0, way_send(e, &way, 0, BUNDLE, &r));
+	EXPECT_EQ(-ENOBUFS, r.res);
+	EXPECT_FALSE(r.flags & IORING_CQE_F_BUFFER);
+	EXPECT_EQ(50, env_head(e));
 }
 
 /* Bad entries end a bundle, and the request when it meets them first. */
