@@ -36,14 +36,14 @@ $(error ARCH=$(ARCH) is unknown; use one of: $(ARCHS))
 endif
 # These name what they build for themselves.
 ifneq ($(ARCH),x86_64)
-$(foreach goal,$(filter check-liburing check-net lint mutants torture,$(MAKECMDGOALS)),\
+$(foreach goal,$(filter check-liburing check-net coverage lint mutants torture,$(MAKECMDGOALS)),\
 	$(error 'make $(goal)' has no ARCH=$(ARCH); leave ARCH out))
 endif
 
 .DEFAULT_GOAL := demo
 .NOTPARALLEL:
-.PHONY: help demo check check-net check-liburing torture mutants run shell fetch tree save kernel debug-kernel \
-	races-kernel selftests compat-selftests series lint deps clean
+.PHONY: help demo check check-net check-liburing torture coverage mutants run shell fetch tree save kernel \
+	debug-kernel races-kernel selftests compat-selftests series lint deps clean
 
 help: ## this list
 	@echo 'usage: make [TARGET] [VARIABLE=value...]'
@@ -120,6 +120,13 @@ check-liburing: tree ## liburing's own tests, without and with the series (T=nam
 
 torture: debug-kernel races-kernel selftests compat-selftests ## all tests, then fuzzing, on two debug kernels (TIME=minutes, SEED=number)
 	@vm/torture $(A)/torture '$(TIME)' '$(SEED)' $(A)/debug $(A)/races $(A)/selftests $(COMPAT:%=$(A)/selftests-%)
+
+coverage: selftests compat-selftests ## the lines and branches of the series that the selftests reach, without KUnit
+	@scripts/kernel $(LINUX) $(B)/coverage/kernel $(CACHE) $(ARCH) base test coverage
+	@scripts/busybox $(B)/coverage/kernel $(CACHE) $(ARCH)
+	@vm/check $(B)/coverage/kernel $(B)/coverage/check 'selftests $(COMPAT:%=selftests-%)' \
+		$(B)/selftests $(COMPAT:%=$(B)/selftests-%)
+	@scripts/coverage $(LINUX) $(B)/coverage/kernel $(B)/coverage/check/data $(B)/coverage/report coverage/unreached
 
 mutants: selftests compat-selftests ## put known bugs back, one at a time, and see the tests find them (M=names: some of them)
 	@scripts/mutants $(LINUX) $(B)/mutants $(CACHE) $(B)/selftests $(M)
