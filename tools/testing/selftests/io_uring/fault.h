@@ -14,13 +14,19 @@
 #include "common.h"
 
 /*
- * What fails: the @nth allocation that a thread makes, and those that follow
- * it, @burst all in all of each of the two kinds.
+ * What fails: the @nth allocation that a thread makes, of what fault_choose()
+ * has chosen, and those that follow it, @burst all in all of each kind.
  */
 struct inject {
 	unsigned int nth;
 	unsigned int burst;
 };
+
+/*
+ * Objects of which kind fail, and are counted. How many pages are asked for
+ * depends on what the slabs have left: objects are counted without them.
+ */
+enum { SLAB = 1, PAGES = 2 };
 
 #define FAULT		"/sys/kernel/debug/"
 #define FAULT_PATH	128
@@ -77,7 +83,8 @@ static inline int fault_set(const char *kind, const char *name, const char *valu
 
 /*
  * The allocations that kmemleak makes to record another one are none of a
- * request's. It has a reserve for when they fail.
+ * request's. It has a reserve for when they fail. What it remembers of stacks
+ * and tables, apart from that, does fail, and it goes on without.
  */
 static inline int fault_spare_kmemleak(const char *kind)
 {
@@ -109,6 +116,14 @@ static inline bool fault_available(void)
 	       !access(FAULT "fail_page_alloc/times", W_OK);
 }
 
+static inline int fault_choose(unsigned int kind)
+{
+	int ret = fault_set("failslab", "cache-filter", kind & SLAB ? "N" : "Y");
+
+	return ret ? ret : fault_set("fail_page_alloc", "min-order",
+				     kind & PAGES ? "0" : "16");
+}
+
 static inline int fault_init(void)
 {
 	static const struct {
@@ -123,9 +138,7 @@ static inline int fault_init(void)
 		{ "verbose", "0" },
 		{ "task-filter", "Y" },
 		{ "ignore-gfp-wait", "N" },
-		{ "cache-filter", "N", true },
 		{ "ignore-gfp-highmem", "N", true },
-		{ "min-order", "0", true },
 		{ "stacktrace-depth", "32", true },
 		{ "require-start", "0", true },
 		{ "require-end", "0xffffffffffffffff", true },
@@ -151,7 +164,7 @@ static inline int fault_init(void)
 		if (times[i] < 0)
 			return -errno;
 	}
-	return 0;
+	return fault_choose(SLAB | PAGES);
 }
 
 static inline void fault_exit(void)

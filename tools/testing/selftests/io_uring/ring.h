@@ -147,6 +147,7 @@ static inline int pbuf_ring_init(struct io_uring *ring, struct pbuf_ring *pr,
 			      ring->ring_fd, off);
 		return pr->br == MAP_FAILED ? -errno : 0;
 	}
+	/* that registering it faults no pages in, where that has no memory */
 	pr->br = mmap(NULL, pr->size, PROT_READ | PROT_WRITE,
 		      MAP_ANONYMOUS | MAP_PRIVATE | MAP_POPULATE, -1, 0);
 	if (pr->br == MAP_FAILED)
