@@ -74,15 +74,12 @@ save: tree ## write the commits of build/linux back to patches/ and the plain fi
 kernel: tree ## build the patched kernel (BASE=1: the unpatched one)
 	@$(if $(BASE),scripts/base-tree $(LINUX) $(BASE_LINUX))
 	@scripts/kernel $(if $(BASE),$(BASE_LINUX),$(LINUX)) $(KERNEL) $(CACHE) $(ARCH) base
-	@scripts/busybox $(KERNEL) $(CACHE) $(ARCH)
 
 debug-kernel: tree
 	@scripts/kernel $(LINUX) $(A)/debug $(CACHE) $(ARCH) base test debug memcheck
-	@scripts/busybox $(A)/debug $(CACHE) $(ARCH)
 
 races-kernel: tree
 	@scripts/kernel $(LINUX) $(A)/races $(CACHE) $(ARCH) base test debug kcsan
-	@scripts/busybox $(A)/races $(CACHE) $(ARCH)
 
 selftests: tree
 	@scripts/selftests $(LINUX) $(A)/usr/include $(A)/selftests $(ARCH)
@@ -113,17 +110,14 @@ check-liburing: tree ## liburing's own tests, without and with the series (T=nam
 	@scripts/liburing $(B) $(CACHE)
 	@scripts/base-tree $(LINUX) $(BASE_LINUX)
 	@scripts/kernel $(BASE_LINUX) $(B)/base/liburing-kernel $(CACHE) $(ARCH) base liburing
-	@scripts/busybox $(B)/base/liburing-kernel $(CACHE) $(ARCH)
 	@scripts/kernel $(LINUX) $(B)/liburing-kernel $(CACHE) $(ARCH) base liburing
-	@scripts/busybox $(B)/liburing-kernel $(CACHE) $(ARCH)
 	@vm/check-liburing $(B)/check-liburing $(B)/liburing $(B)/base/liburing-kernel $(B)/liburing-kernel $(T)
 
-torture: debug-kernel races-kernel selftests compat-selftests ## all tests, then fuzzing, on two debug kernels (TIME=minutes, SEED=number)
+torture: debug-kernel races-kernel selftests compat-selftests ## tests and fuzzing on two debug kernels (TIME=minutes, SEED=number)
 	@vm/torture $(A)/torture '$(TIME)' '$(SEED)' $(A)/debug $(A)/races $(A)/selftests $(COMPAT:%=$(A)/selftests-%)
 
 coverage: selftests compat-selftests ## the lines and branches of the series that the selftests reach, without KUnit
 	@scripts/kernel $(LINUX) $(B)/coverage/kernel $(CACHE) $(ARCH) base test coverage
-	@scripts/busybox $(B)/coverage/kernel $(CACHE) $(ARCH)
 	@vm/check $(B)/coverage/kernel $(B)/coverage/check 'selftests $(COMPAT:%=selftests-%)' \
 		$(B)/selftests $(COMPAT:%=$(B)/selftests-%)
 	@scripts/coverage $(LINUX) $(B)/coverage/kernel $(B)/coverage/check/data $(B)/coverage/report coverage/unreached

@@ -852,19 +852,13 @@ static void task_enter(struct task *t)
 /* From here, or from another thread. */
 static void submit_somewhere(bool race)
 {
-	struct io_uring_sq *sq = &f.ring.sq;
 	struct task t = { .run = task_enter };
-	unsigned int tail = *sq->ktail;
 
 	if (f.setup & IORING_SETUP_SQPOLL) {
 		check(!submit(), "submission fails");
 		return;
 	}
-	while (sq->sqe_head != sq->sqe_tail) {
-		sq->array[tail++ & *sq->kring_mask] = sq->sqe_head++ & *sq->kring_mask;
-		t.nr++;
-	}
-	__atomic_store_n(sq->ktail, tail, __ATOMIC_RELEASE);
+	t.nr = ring_publish(&f.ring);
 	run_task(&t, WORKER_OTHER, race);
 }
 

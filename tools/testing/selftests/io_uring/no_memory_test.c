@@ -3,12 +3,11 @@
  * Selection where no memory can be had: a bundle ends at a whole entry, and
  * once the ring has cached what it needs none is asked for.
  *
- * Needs CONFIG_FAILSLAB and CONFIG_FAULT_INJECTION_STACKTRACE_FILTER: only the
+ * Needs what fault.h does and CONFIG_FAULT_INJECTION_STACKTRACE_FILTER: only the
  * allocations that are made by io_regbufs_select() fail, and only ours.
  */
 #include "fault.h"
 
-#define FAILSLAB	"/sys/kernel/debug/failslab/"
 #define NR		256
 #define LEN		2000
 
@@ -28,7 +27,6 @@ static bool caches_arrays(void)
 
 static void inject(struct __test_metadata *_metadata, bool on)
 {
-	ASSERT_EQ(0, put(FAILSLAB "probability", on ? "100" : "0"));
 	ASSERT_EQ(0, put("/proc/self/make-it-fail", on ? "1" : "0"));
 }
 
@@ -37,24 +35,23 @@ FIXTURE_SETUP(no_memory)
 	unsigned long long range[2];
 	char value[32];
 
-	if (access(FAILSLAB "require-start", W_OK))
-		SKIP(return, "no " FAILSLAB "require-start");
+	if (!fault_available())
+		SKIP(return, NOT_AVAILABLE);
+	if (access(FAULT "failslab/require-start", W_OK))
+		SKIP(return, "no " FAULT "failslab/require-start");
+	ASSERT_EQ(0, fault_init());
 	ASSERT_EQ(0, function_range("io_regbufs_select", range));
 	snprintf(value, sizeof(value), "%#llx", range[0]);
-	ASSERT_EQ(0, put(FAILSLAB "require-start", value));
+	ASSERT_EQ(0, fault_set("failslab", "require-start", value));
 	snprintf(value, sizeof(value), "%#llx", range[1]);
-	ASSERT_EQ(0, put(FAILSLAB "require-end", value));
-	ASSERT_EQ(0, put(FAILSLAB "stacktrace-depth", "32"));
-	ASSERT_EQ(0, put(FAILSLAB "task-filter", "Y"));
-	ASSERT_EQ(0, put(FAILSLAB "ignore-gfp-wait", "N"));
-	ASSERT_EQ(0, put(FAILSLAB "times", "-1"));
-	ASSERT_EQ(0, put(FAILSLAB "verbose", "0"));
+	ASSERT_EQ(0, fault_set("failslab", "require-end", value));
+	ASSERT_EQ(0, fault_set("failslab", "times", "-1"));
 	ASSERT_EQ(0, env_init(&self->e, NULL));
 }
 
 FIXTURE_TEARDOWN(no_memory)
 {
-	put(FAILSLAB "probability", "0");
+	fault_exit();
 	EXPECT_EQ(0, env_finish(&self->e));
 }
 
