@@ -267,19 +267,16 @@ static void regbuf_test_map(struct kunit *test)
 	const struct regbuf_map_case *c = test->param_value;
 	struct regbuf_test *t = regbuf_setup(test);
 	struct io_mapped_ubuf *imu = t->node[c->slot].buf;
-	struct io_reg_range range = {
-		.node	= &t->node[c->slot],
-		.addr	= imu->ubuf + c->offset,
-		.len	= c->len,
-	};
 	struct bio_vec bv[MAX_SEGS + 1];
 	struct iov_iter iter;
 	unsigned int room;
+	bool one;
 
 	/* the last round is the one that has room enough */
 	for (room = 0; room <= c->nr; room++) {
 		memset(bv, CANARY, sizeof(bv));
-		KUNIT_ASSERT_EQ(test, io_reg_range_map(&range, bv, room), c->nr);
+		KUNIT_ASSERT_EQ(test, c->nr,
+				io_reg_range_map(imu, c->offset, c->len, bv, room));
 		KUNIT_ASSERT_NULL(test, memchr_inv(&bv[room], CANARY,
 						   sizeof(bv) - room * sizeof(bv[0])));
 	}
@@ -288,6 +285,18 @@ static void regbuf_test_map(struct kunit *test)
 	iov_iter_bvec(&iter, ITER_SOURCE, bv, c->nr, c->len);
 	regbuf_expect_bytes(test, &iter, 0, imu, c->offset, c->len);
 	KUNIT_EXPECT_EQ(test, regbuf_byte(bv, c->nr, c->len), 0);
+
+	/* the short way finds the same, or leaves it to the long one */
+	memset(bv, CANARY, sizeof(bv));
+	one = io_reg_range_map_one(imu, c->offset, c->len, bv);
+	KUNIT_ASSERT_EQ(test, one, c->nr == 1 && !(imu->flags & IO_REGBUF_F_KBUF));
+	KUNIT_ASSERT_NULL(test, memchr_inv(&bv[one], CANARY,
+					   sizeof(bv) - one * sizeof(bv[0])));
+	if (one) {
+		regbuf_expect_segs(test, bv, 1);
+		iov_iter_bvec(&iter, ITER_SOURCE, bv, 1, c->len);
+		regbuf_expect_bytes(test, &iter, 0, imu, c->offset, c->len);
+	}
 }
 
 static const struct regbuf_lookup_case {
@@ -296,29 +305,27 @@ static const struct regbuf_lookup_case {
 	u64		offset;
 	u32		len;
 	int		dir;
-	int		ret;
+	bool		found;
 } regbuf_lookup_cases[] = {
-	{ "first byte", USER, 0, 1, ITER_SOURCE, 0 },
-	{ "all", USER, 0, USER_LEN, ITER_SOURCE, 0 },
-	{ "last byte", USER, USER_LEN - 1, 1, ITER_SOURCE, 0 },
-	{ "last slot", HUGE, HUGE_LEN - 5, 5, ITER_SOURCE, 0 },
-	{ "kernel buffer", KERN, 30, KERN_LEN - 30, ITER_SOURCE, 0 },
-	{ "one beyond", USER, 0, USER_LEN + 1, ITER_SOURCE, -EFAULT },
-	{ "one beyond the last", USER, USER_LEN - 1, 2, ITER_SOURCE, -EFAULT },
-	{ "offset at the end", USER, USER_LEN, 1, ITER_SOURCE, -EFAULT },
-	{ "offset of 33 bits", USER, BIT_ULL(32), 1, ITER_SOURCE, -EFAULT },
-	{ "last offset", USER, BIT_ULL(44) - 1, 1, ITER_SOURCE, -EFAULT },
-	{ "last offset and length", USER, BIT_ULL(44) - 1, U32_MAX, ITER_SOURCE, -EFAULT },
-	{ "sum of zero", USER, -1ULL, 1, ITER_SOURCE, -EFAULT },
-	{ "sum beyond zero", USER, -5ULL, 10, ITER_SOURCE, -EFAULT },
-	{ "last length", USER, 0, U32_MAX, ITER_SOURCE, -EFAULT },
-	{ "empty slot", NONE, 0, 1, ITER_SOURCE, -EFAULT },
-	{ "index at the table's end", NR_SLOTS, 0, 1, ITER_SOURCE, -EFAULT },
-	{ "index of 17 bits", 65536 + KERN, 0, 1, ITER_SOURCE, -EFAULT },
-	{ "last encodable index", BIT(20) - 1, 0, 1, ITER_SOURCE, -EFAULT },
-	{ "last index", U32_MAX, 0, 1, ITER_SOURCE, -EFAULT },
-	{ "read of write-only", WRONLY, 0, 1, ITER_SOURCE, -EFAULT },
-	{ "write of write-only", WRONLY, 0, 1, ITER_DEST, 0 },
+	{ "first byte", USER, 0, 1, ITER_SOURCE, true },
+	{ "all", USER, 0, USER_LEN, ITER_SOURCE, true },
+	{ "last byte", USER, USER_LEN - 1, 1, ITER_SOURCE, true },
+	{ "last slot", HUGE, HUGE_LEN - 5, 5, ITER_SOURCE, true },
+	{ "kernel buffer", KERN, 30, KERN_LEN - 30, ITER_SOURCE, true },
+	{ "one beyond", USER, 0, USER_LEN + 1, ITER_SOURCE, false },
+	{ "one beyond the last", USER, USER_LEN - 1, 2, ITER_SOURCE, false },
+	{ "offset at the end", USER, USER_LEN, 1, ITER_SOURCE, false },
+	{ "offset of 33 bits", USER, BIT_ULL(32), 1, ITER_SOURCE, false },
+	{ "last offset", USER, BIT_ULL(44) - 1, 1, ITER_SOURCE, false },
+	{ "last offset and length", USER, BIT_ULL(44) - 1, U32_MAX, ITER_SOURCE, false },
+	{ "all bits", BIT(20) - 1, BIT_ULL(44) - 1, U32_MAX, ITER_SOURCE, false },
+	{ "last length", USER, 0, U32_MAX, ITER_SOURCE, false },
+	{ "empty slot", NONE, 0, 1, ITER_SOURCE, false },
+	{ "index at the table's end", NR_SLOTS, 0, 1, ITER_SOURCE, false },
+	{ "index of 17 bits", 65536 + KERN, 0, 1, ITER_SOURCE, false },
+	{ "last encodable index", BIT(20) - 1, 0, 1, ITER_SOURCE, false },
+	{ "read of write-only", WRONLY, 0, 1, ITER_SOURCE, false },
+	{ "write of write-only", WRONLY, 0, 1, ITER_DEST, true },
 };
 
 KUNIT_ARRAY_PARAM_DESC(regbuf_lookup, regbuf_lookup_cases, name);
@@ -326,21 +333,21 @@ KUNIT_ARRAY_PARAM_DESC(regbuf_lookup, regbuf_lookup_cases, name);
 static void regbuf_test_lookup(struct kunit *test)
 {
 	const struct regbuf_lookup_case *c = test->param_value;
+	u64 addr = IOU_BUF_REGBUF_ADDR(c->index, c->offset);
 	struct regbuf_test *t = regbuf_setup(test);
-	struct io_reg_range range = { };
-	int ret;
+	struct io_rsrc_node *node;
 
 	mutex_lock(&t->ctx.uring_lock);
-	ret = io_reg_range_lookup(&t->ctx, c->index, c->offset, c->len, c->dir, &range);
+	node = io_reg_range_lookup(&t->ctx, addr, c->len, c->dir);
 	mutex_unlock(&t->ctx.uring_lock);
 
-	KUNIT_ASSERT_EQ(test, ret, c->ret);
-	if (ret)
+	KUNIT_EXPECT_EQ(test, io_reg_range_offset(addr), c->offset);
+	if (!c->found) {
+		KUNIT_EXPECT_NULL(test, node);
 		return;
-	KUNIT_EXPECT_PTR_EQ(test, range.node, &t->node[c->index]);
-	KUNIT_EXPECT_EQ(test, range.addr, t->node[c->index].buf->ubuf + c->offset);
-	KUNIT_EXPECT_EQ(test, range.len, c->len);
-	KUNIT_EXPECT_EQ(test, range.node->refs, 1);
+	}
+	KUNIT_ASSERT_PTR_EQ(test, node, &t->node[c->index]);
+	KUNIT_EXPECT_EQ(test, node->refs, 1);
 }
 
 /* Entries by number, from FIRST_HEAD on */
@@ -509,10 +516,10 @@ static const struct regbuf_select_case {
 	{ "write-only", 0, 1, { { WRONLY, 0, 1 } }, .ret = -EFAULT },
 
 	{ "later no length", 0, 3, { { USER, 0, 9 }, { USER, 9, 0 }, { USER, 9, 9 } }, 1, 9 },
-	{ "later bad index", 0, 3, { { USER, 0, 9 }, { NR_SLOTS, 9, 9 }, { USER, 9, 9 } }, 1, 9 },
-	{ "later empty slot", 0, 3, { { USER, 0, 9 }, { NONE, 9, 9 }, { USER, 9, 9 } }, 1, 9 },
+	{ "later bad slot", 0, 3, { { USER, 0, 9 }, { NR_SLOTS, 9, 9 }, { USER, 9, 9 } }, 1, 9, 1 },
+	{ "later empty slot", 0, 3, { { USER, 0, 9 }, { NONE, 9, 9 }, { USER, 9, 9 } }, 1, 9, 1 },
 	{ "later bad range", 0, 2, { { USER, 0, PG }, { USER, PG, USER_LEN - PG + 1 } }, 1, PG },
-	{ "later write-only", 0, 2, { { USER, 0, 9 }, { WRONLY, 9, 9 } }, 1, 9 },
+	{ "later write-only", 0, 2, { { USER, 0, 9 }, { WRONLY, 9, 9 } }, 1, 9, 1 },
 	{ "later bad, gap", 0, 3, { { USER, 0, 9 }, { USER, 20, 9 }, { USER, 29, 0 } }, 2, 18, 2 },
 
 	{ "max_len in the first", 5, 2, { { USER, 0, 9 }, { USER, 9, 9 } }, 1, 5 },
@@ -520,6 +527,7 @@ static const struct regbuf_select_case {
 	{ "max_len in third", 26, 3, { { USER, 0, 9 }, { USER, 9, 9 }, { USER, 18, 9 } }, 2, 18 },
 	{ "max_len of three", 27, 3, { { USER, 0, 9 }, { USER, 9, 9 }, { USER, 18, 9 } }, 3, 27 },
 	{ "max_len, long one", 10, 3, { { USER, 0, 9 }, { USER, 9, 9 }, { USER, 9, 1 } }, 1, 9 },
+	{ "max_len, gap", 10, 2, { { USER, 0, 9 }, { USER, 10, 9 } }, 1, 9 },
 	{ "max_len, gaps", 26, 3, { { USER, 30, 9 }, { USER, 10, 9 }, { USER, 50, 9 } }, 2, 18, 2 },
 
 	{ "neighbours", 0, 3, { { USER, 9, 1 }, { USER, 10, 2 }, { USER, 12, 3 } }, 3, 6 },
@@ -618,6 +626,56 @@ static void regbuf_test_many(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, regbuf_select(t, true, 0), 0);
 	regbuf_expect_taken(test, 256);
 	regbuf_expect_iter(test, 256, 256 * c->len, c->segs);
+}
+
+/* A ring that is full ends where it begins, whatever its tail says */
+static void regbuf_test_full(struct kunit *test)
+{
+	struct regbuf_test *t = regbuf_setup(test);
+	unsigned int i, beyond, heads, nr = 4;
+	u16 head = FIRST_HEAD;
+
+	t->bl.mask = nr - 1;
+	for (heads = nr; heads--; head++) {
+		for (beyond = 0; beyond <= nr + 1; beyond++) {
+			for (i = 0; i < nr; i++) {
+				struct io_uring_buf *buf = &t->ring[(head + i) & t->bl.mask];
+
+				buf->addr = IOU_BUF_REGBUF_ADDR(USER, 9 * i);
+				buf->len = 9;
+			}
+			t->ring[0].resv = head + nr + beyond;
+			t->bl.head = head;
+			t->req.flags = 0;
+			t->owner.flags = 0;
+
+			KUNIT_ASSERT_EQ(test, regbuf_select(t, true, 0), 0);
+			KUNIT_EXPECT_EQ(test, (u16)(t->bl.head - head), nr);
+			KUNIT_EXPECT_EQ(test, !(t->req.flags & REQ_F_BL_EMPTY), !!beyond);
+			KUNIT_EXPECT_EQ(test, t->iter.count, 9 * nr);
+			regbuf_expect_bytes(test, &t->iter, 0, t->node[USER].buf, 0, 9 * nr);
+			regbuf_put_owned(t);
+		}
+	}
+}
+
+/* There is memory for more segments, but not for a set */
+static void regbuf_test_no_set(struct kunit *test)
+{
+	const unsigned int one_bvec = DIV_ROUND_UP(sizeof(struct bio_vec), sizeof(struct iovec));
+	struct regbuf_test *t = regbuf_setup(test);
+
+	/* it is to grow for the second segment */
+	KUNIT_ASSERT_EQ(test, 0, io_vec_realloc(&t->vec, one_bvec));
+	t->req.flags |= REQ_F_NEED_CLEANUP;
+	t->ctx.rsrc_set_cache.elem_size = 2 * KMALLOC_MAX_SIZE;
+	regbuf_provide(t, USER, 0, 9);
+	regbuf_provide(t, USER2, 9, 9);
+
+	KUNIT_ASSERT_EQ(test, regbuf_select(t, true, 0), 0);
+	KUNIT_EXPECT_GT(test, io_vec_nr_bvecs(&t->vec), 1);
+	regbuf_expect_taken(test, 1);
+	regbuf_expect_iter(test, 1, 9, 1);
 }
 
 /* Unless it is aligned, this takes more segments than kmalloc() can give */
@@ -737,6 +795,7 @@ static const struct regbuf_inc_case {
 	{ "cut in the last", 20, { 9, 10, 11 }, { 0, 0, 10 }, 3, 20, 20, 2, .more = true },
 	{ "cut in the last, less sent", 20, { 9, 10, 11 }, { 0, 1, 11 }, 3, 20, 18, 1,
 	  .more = true },
+	{ "bad, not cut", 20, { 9, 10, USER_LEN }, { 0, 0, USER_LEN }, 3, 19, 19, 2 },
 	{ "single", 0, { 9, 10 }, { 0, 10 }, 2, 9, 9, 1, .single = true },
 	{ "single, cut", 4, { 9, 10 }, { 5, 10 }, 2, 4, 4, 0, .single = true, .more = true },
 	{ "single, none", 4, { 9, 10 }, { 9, 10 }, 2, 4, 0, 0, .single = true },
@@ -772,6 +831,8 @@ static void regbuf_test_inc(struct kunit *test)
 		mutex_unlock(&t->ctx.uring_lock);
 	}
 	KUNIT_EXPECT_EQ(test, t->iter.count, c->selected);
+	/* in place, where it is cut, too */
+	KUNIT_EXPECT_NULL(test, t->vec.iovec);
 	KUNIT_EXPECT_FALSE(test, t->req.flags & REQ_F_BUFFERS_COMMIT);
 	KUNIT_EXPECT_TRUE(test, !(t->req.flags & REQ_F_BUFFER_RING) == !c->sent);
 	KUNIT_EXPECT_TRUE(test, !(t->req.flags & REQ_F_BUF_MORE) == !c->more);
@@ -817,6 +878,8 @@ static struct kunit_case regbuf_kunit_test_cases[] = {
 	KUNIT_CASE_PARAM(regbuf_test_select, regbuf_select_gen_params),
 	KUNIT_CASE(regbuf_test_group),
 	KUNIT_CASE_PARAM(regbuf_test_many, regbuf_many_gen_params),
+	KUNIT_CASE(regbuf_test_full),
+	KUNIT_CASE(regbuf_test_no_set),
 	KUNIT_CASE_PARAM(regbuf_test_big, regbuf_big_gen_params),
 	KUNIT_CASE(regbuf_test_sets),
 	KUNIT_CASE_PARAM(regbuf_test_inc, regbuf_inc_gen_params),

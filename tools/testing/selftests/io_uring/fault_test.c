@@ -38,6 +38,8 @@ struct layout {
 	unsigned int nr, len, slots;
 	/* where the first one of a registered buffer is, and how far the others */
 	unsigned int start, stride;
+	/* how many are in one before it is the next one's turn, if not one */
+	unsigned int turn;
 };
 
 static const struct layout one = { 1, 5000, 1, 100 };
@@ -51,6 +53,8 @@ static const struct layout few = { 10, 50, 4, 0, 200 };
 static const struct layout many_buffers = { 28, 50, 28, 0, 200 };
 /* each of them crosses a page: more than there is an array for at first */
 static const struct layout many_segments = { 130, 40, 4, 4060, 1 };
+/* and for a piece of the next buffer, which takes a set, too, there is none */
+static const struct layout full_array = { 130, 130, 2, 3968, 1, 128 };
 /* more than a bundle takes */
 static const struct layout many_entries = { 300, 50, 1, 0, 50 };
 /* in a small socket */
@@ -147,14 +151,21 @@ static unsigned int slot_len(const struct scenario *s)
 	return s->layout->slots <= NR_MEM ? 4 * 4096 : 4096;
 }
 
+static unsigned int turn(const struct scenario *s)
+{
+	return s->layout->turn ?: 1;
+}
+
 static unsigned int entry_slot(const struct scenario *s, unsigned int i)
 {
-	return i % s->layout->slots;
+	return i / turn(s) % s->layout->slots;
 }
 
 static unsigned int entry_off(const struct scenario *s, unsigned int i)
 {
-	return s->layout->start + i / s->layout->slots * s->layout->stride;
+	unsigned int nr = i / (turn(s) * s->layout->slots) * turn(s) + i % turn(s);
+
+	return s->layout->start + nr * s->layout->stride;
 }
 
 static char *entry_mem(const struct walker *w, unsigned int i)
@@ -1114,6 +1125,15 @@ FIXTURE_VARIANT_ADD(request, send_many_segments) {
 		.family = AF_UNIX,
 		.ioprio = SEL_BUNDLE,
 		.layout = &many_segments,
+	},
+};
+
+FIXTURE_VARIANT_ADD(request, send_full_array) {
+	.s = {
+		.opcode = IORING_OP_SEND,
+		.family = AF_UNIX,
+		.ioprio = SEL_BUNDLE,
+		.layout = &full_array,
 	},
 };
 
