@@ -28,6 +28,20 @@ machine() {
 	. "$1"
 }
 
+# accel: set $accel to kvm or tcg, what runs guests here unless ACCEL says it
+accel() {
+	accel=${ACCEL:-}
+	case $accel in
+	kvm | tcg) ;;
+	'')
+		accel=tcg
+		# /dev/kvm may be there and hang every guest: only the processor's word counts.
+		if grep -qwE 'vmx|svm' /proc/cpuinfo && [ -w /dev/kvm ]; then accel=kvm; fi
+		;;
+	*) die "ACCEL=$accel is unknown" "use ACCEL=kvm or ACCEL=tcg" ;;
+	esac
+}
+
 # configure LINUX OBJ ARCH CONFIG...: OBJ gets the configuration that configs/CONFIG and configs/CONFIG-ARCH, as
 # far as they exist, ask for. A line of theirs that it does not keep is an error (-s).
 configure() {
