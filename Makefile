@@ -30,20 +30,29 @@ KERNEL := $(if $(BASE),$(A)/base/kernel,$(A)/kernel)
 # For whom else a kernel runs programs.
 COMPAT := $(if $(filter x86_64,$(ARCH)),i386)
 
+# What bench measures: ways to send that 7.3 has, and those of the series.
+WAYS_BEFORE := send send-bundle sendfile msg-zerocopy zc zc-fixed zc-vector limit
+WAYS := single in-a-row scattered four-buffers
+
 ARCHS := $(notdir $(wildcard machines/*))
 ifneq ($(words $(ARCH))$(filter-out $(ARCHS),$(ARCH)),1)
 $(error ARCH=$(ARCH) is unknown; use one of: $(ARCHS))
 endif
 # These name what they build for themselves.
 ifneq ($(ARCH),x86_64)
-$(foreach goal,$(filter check-liburing check-net coverage lint mutants torture,$(MAKECMDGOALS)),\
+$(foreach goal,$(filter check-liburing check-net coverage lint mutants torture bench bench-base profile,$(MAKECMDGOALS)),\
 	$(error 'make $(goal)' has no ARCH=$(ARCH); leave ARCH out))
+endif
+
+ifneq ($(BASE),)
+$(foreach goal,$(filter bench bench-base profile,$(MAKECMDGOALS)),\
+	$(error 'make $(goal)' has no BASE=$(BASE); use make bench-base to compare the kernels))
 endif
 
 .DEFAULT_GOAL := demo
 .NOTPARALLEL:
-.PHONY: help demo check check-net check-liburing torture coverage mutants run shell fetch tree save kernel \
-	debug-kernel races-kernel selftests compat-selftests series lint deps clean
+.PHONY: help demo check check-net check-liburing torture coverage mutants bench bench-base profile run shell fetch tree \
+	save kernel debug-kernel races-kernel selftests compat-selftests series lint deps clean
 
 help: ## this list
 	@echo 'usage: make [TARGET] [VARIABLE=value...]'
@@ -89,6 +98,24 @@ compat-selftests: tree
 
 demo: kernel selftests ## send a file as bundles of provided registered buffers (FILE=path)
 	@vm/demo $(KERNEL) $(A)/demo $(A)/selftests/io_uring/regbuf_demo $(FILE)
+
+bench: kernel selftests ## what a chunk costs in each way to send: tables, a chart, and whether the goals are met
+	@vm/bench $(B)/kernel $(B)/bench $(B)/selftests/io_uring/send_bench $(WAYS_BEFORE) $(WAYS)
+	@vm/bench-report $(B)/bench/medians.tsv | tee $(B)/bench/report.txt
+	@gnuplot -c vm/bench-chart $(B)/bench/medians.tsv $(B)/bench/chart "$$(cut -d , -f 1 $(B)/bench/conditions)"
+
+bench-base: selftests ## what the ways to send that there are without the series cost, without and with it
+	@$(MAKE) kernel BASE=1
+	@$(MAKE) kernel BASE=
+	@MORE=$${MORE:-4} vm/bench $(B)/base/kernel $(B)/bench-base/base $(B)/selftests/io_uring/send_bench $(WAYS_BEFORE)
+	@MORE=$${MORE:-4} vm/bench $(B)/kernel $(B)/bench-base/patched $(B)/selftests/io_uring/send_bench $(WAYS_BEFORE)
+	@vm/bench-compare $(B)/bench-base/{base,patched}/medians.tsv | tee $(B)/bench-base/report.txt
+
+profile: kernel selftests ## by function: make profile WAY='-m 4k udp in-a-row' AGAINST='-m 2m udp in-a-row'
+	@$(if $(and $(WAY),$(AGAINST)),,echo 'make profile: set WAY and AGAINST to what send_bench takes, as in `make help`' >&2; exit 2)
+	@vm/profile $(B)/kernel $(B)/profile/way $(B)/selftests/io_uring/send_bench $(WAY)
+	@vm/profile $(B)/kernel $(B)/profile/against $(B)/selftests/io_uring/send_bench $(AGAINST)
+	@vm/profile-compare $(B)/profile/{way,against}/profile | tee $(B)/profile/report.txt
 
 run: kernel ## run a static program in the guest: PROG=path [ARGS=...] [BASE=1]
 	@$(if $(PROG),,echo 'make run: PROG is not set; use make run PROG=path/to/static/program' >&2; exit 2)
