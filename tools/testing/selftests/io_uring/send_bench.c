@@ -286,37 +286,31 @@ static void submit_bundle(unsigned char op, unsigned int ioprio, unsigned int no
 	submit(1, notifs);
 }
 
-static void way_send_bundle(void)
+/* Entries for a batch, each @step behind the one before. */
+static inline void write_entries(__u64 addr, __s64 step)
 {
 	unsigned int nr = b.chunks, len = b.chunk, bid = b.pbufs.tail;
 	struct io_uring_buf *buf = &b.pbufs.br->bufs[bid & b.pbufs.mask];
-	__u64 addr = (unsigned long)b.mem + in_a_row(0);
 
-	for (; nr--; addr += len)
+	for (; nr--; addr += step)
 		buf = write_entry(buf, addr, len, bid++);
+}
+
+static void way_send_bundle(void)
+{
+	write_entries((unsigned long)b.mem + in_a_row(0), b.chunk);
 	submit_bundle(IORING_OP_SEND, 0, 0);
 }
 
 static void way_in_a_row(void)
 {
-	unsigned int nr = b.chunks, len = b.chunk, bid = b.pbufs.tail;
-	struct io_uring_buf *buf = &b.pbufs.br->bufs[bid & b.pbufs.mask];
-	__u64 addr = IOU_BUF_REGBUF_ADDR(b.slot + WHOLE, in_a_row(0));
-
-	for (; nr--; addr += len)
-		buf = write_entry(buf, addr, len, bid++);
+	write_entries(IOU_BUF_REGBUF_ADDR(b.slot + WHOLE, in_a_row(0)), b.chunk);
 	submit_bundle(IORING_OP_SEND_ZC, FIXED, 1);
 }
 
 static void way_scattered(void)
 {
-	unsigned int nr = b.chunks, len = b.chunk, bid = b.pbufs.tail;
-	struct io_uring_buf *buf = &b.pbufs.br->bufs[bid & b.pbufs.mask];
-	size_t step = apart(1);
-	__u64 addr = IOU_BUF_REGBUF_ADDR(b.slot + WHOLE, scattered(0));
-
-	for (; nr--; addr -= step)
-		buf = write_entry(buf, addr, len, bid++);
+	write_entries(IOU_BUF_REGBUF_ADDR(b.slot + WHOLE, scattered(0)), -(__s64)apart(1));
 	submit_bundle(IORING_OP_SEND_ZC, FIXED, 1);
 }
 
