@@ -143,6 +143,38 @@ TEST_F(issued, linked_notifications)
 	}
 }
 
+/*
+ * Each request begins in the packet of the one before and takes another, more
+ * pieces than fit: what the release of a packet tells one that does not want to
+ * know is of use to those behind it.
+ */
+TEST_F(issued, linked_in_a_chain)
+{
+	struct env *e = &self->e;
+	struct io_uring_sqe *sqe;
+	struct io_uring_cqe cqe;
+	int i, j, round, left;
+
+	for (round = 0; round < 8; round++) {
+		for (i = 0; i < 12; i++) {
+			for (j = 0; j < 13; j++)
+				env_add_want(e, j % NR_MEM, (i * 13 + j) * 4001, 8);
+			sqe = env_prep(e, IORING_OP_SEND_ZC, 0,
+				       SEL_BUNDLE | (i > round ? USAGE : 0));
+			sqe->msg_flags = i < 11 ? MSG_MORE : 0;
+			/* keeps the entries of each, and the order */
+			sqe->len = 13 * 8;
+			if (i < 11)
+				sqe->flags |= IOSQE_IO_LINK;
+		}
+		ASSERT_EQ(0, ring_submit(&e->ring));
+		for (left = 24; left; left--) {
+			ASSERT_EQ(0, ring_wait(&e->ring, &cqe));
+			EXPECT_EQ(cqe.flags & IORING_CQE_F_NOTIF ? 0 : 13 * 8, cqe.res);
+		}
+	}
+}
+
 /* The pages are unmapped while the NIC has yet to read them. */
 TEST_F(issued, unregistered)
 {

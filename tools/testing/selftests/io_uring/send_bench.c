@@ -263,16 +263,32 @@ static void way_zc_vector(void)
 
 /*
  * Entries are written as an application would do it that is in a hurry: with
- * the ring's memory and its tail at hand, as pbuf_ring_add() has not. Returns
- * where the next one goes.
+ * the ring's memory and its tail at hand, as pbuf_ring_add() has not.
  */
-static inline struct io_uring_buf *write_entry(struct io_uring_buf *buf, __u64 addr, __u32 len,
-					       unsigned int bid)
+struct writer {
+	struct io_uring_buf *buf, *first, *end;
+	unsigned int bid;
+};
+
+static inline struct writer write_start(void)
 {
-	buf->addr = addr;
-	buf->len = len;
-	buf->bid = bid;
-	return ++buf == &b.pbufs.br->bufs[RING_ENTRIES] ? b.pbufs.br->bufs : buf;
+	unsigned int tail = b.pbufs.tail;
+
+	return (struct writer) {
+		.buf	= &b.pbufs.br->bufs[tail & b.pbufs.mask],
+		.first	= b.pbufs.br->bufs,
+		.end	= b.pbufs.br->bufs + RING_ENTRIES,
+		.bid	= tail,
+	};
+}
+
+static inline void write_entry(struct writer *w, __u64 addr, __u32 len)
+{
+	w->buf->addr = addr;
+	w->buf->len = len;
+	w->buf->bid = w->bid++;
+	if (++w->buf == w->end)
+		w->buf = w->first;
 }
 
 static void submit_bundle(unsigned char op, unsigned int ioprio, unsigned int notifs)
@@ -289,11 +305,11 @@ static void submit_bundle(unsigned char op, unsigned int ioprio, unsigned int no
 /* Entries for a batch, each @step behind the one before. */
 static inline void write_entries(__u64 addr, __s64 step)
 {
-	unsigned int nr = b.chunks, len = b.chunk, bid = b.pbufs.tail;
-	struct io_uring_buf *buf = &b.pbufs.br->bufs[bid & b.pbufs.mask];
+	unsigned int nr = b.chunks, len = b.chunk;
+	struct writer w = write_start();
 
 	for (; nr--; addr += step)
-		buf = write_entry(buf, addr, len, bid++);
+		write_entry(&w, addr, len);
 }
 
 static void way_send_bundle(void)
@@ -316,13 +332,19 @@ static void way_scattered(void)
 
 static void way_four_buffers(void)
 {
-	unsigned int i, nr = b.chunks, len = b.chunk, bid = b.pbufs.tail;
-	struct io_uring_buf *buf = &b.pbufs.br->bufs[bid & b.pbufs.mask];
-	size_t step = apart(1);
 	__u64 addr = IOU_BUF_REGBUF_ADDR(b.slot + QUARTER, 0);
+	__u64 end = IOU_BUF_REGBUF_ADDR(b.slot + QUARTER + 4, 0);
+	unsigned int nr = b.chunks, len = b.chunk;
+	struct writer w = write_start();
+	size_t step = apart(1);
 
-	for (i = 0; i < nr; i++)
-		buf = write_entry(buf, addr + IOU_BUF_REGBUF_ADDR(i % 4, i / 4 * step), len, bid++);
+	while (nr--) {
+		write_entry(&w, addr, len);
+		addr += IOU_BUF_REGBUF_ADDR(1, 0);
+		/* all four had their turn */
+		if (__builtin_expect(addr >= end, 0))
+			addr += step - IOU_BUF_REGBUF_ADDR(4, 0);
+	}
 	submit_bundle(IORING_OP_SEND_ZC, FIXED, 1);
 }
 
