@@ -74,7 +74,7 @@ fetch: deps ## download what base/ names to the cache
 	@$(if $(wildcard base/busybox-$(ARCH)),scripts/fetch $(CACHE) base/busybox-$(ARCH))
 
 tree: deps ## assemble build/linux, the patched kernel as a git repository, and its headers in build/usr
-	@scripts/tree $(B) $(CACHE) $(PATCHES) $(KDIR)
+	@scripts/tree $(LINUX) $(CACHE) $(PATCHES) '' $(KDIR)
 	@scripts/headers $(LINUX) $(A) $(ARCH)
 
 save: tree ## write the commits of build/linux back to patches/ and the plain files

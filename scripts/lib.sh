@@ -63,23 +63,23 @@ configure() {
 	echo "$want" > "$obj/.fragments"
 }
 
-# uncommitted LINUX: the changes there that no commit has. Debian's source has git ignore every file it
+# uncommitted TREE: the changes there that no commit has. Debian's source has git ignore every file it
 # doesn't know, so ignored ones count, too, except what Python leaves behind.
 uncommitted() { git -C "$1" status --porcelain --ignored | sed '/\.pyc$/d; /__pycache__/d'; }
 
-# unsaved LINUX: the work there that is not in this repository, a line each; a tree that was not assembled has none
+# unsaved TREE: the work there that is not in this repository, a line each; a tree that was not assembled has none
 unsaved() {
 	[ -f "$1/.git/assembled" ] || return 0
 	uncommitted "$1" || return
 	[ "$(git -C "$1" rev-parse HEAD)" = "$(cat "$1/.git/assembled")" ] || git -C "$1" log -1 --format='commit %h (%s)'
 }
 
-# series_files PATCHES: the new files that the series adds
-series_files() { awk '!/^#/ { $1 = ""; print }' "$1/series" | xargs -r -n 1; }
+# series_files PATCHES [PREFIX]: the new files that the series adds, each with PREFIX ahead of it
+series_files() { awk '!/^#/ { $1 = ""; print }' "$1/series" | xargs -r -n 1 printf '%s%s\n' "${2:-}"; }
 
-# series_hash TOP PATCHES: one hash of all that the series is made of
+# series_hash TOP PATCHES [PREFIX]: one hash of all that the series is made of, whose new files are at PREFIX
 series_hash() {
-	(cd "$1" && { find "$2" -type f && series_files "$2"; } | sort | xargs sha256sum) |
+	(cd "$1" && { find "$2" -type f && series_files "$2" "${3:-}"; } | sort | xargs sha256sum) |
 		sha256sum | cut -d ' ' -f 1
 }
 
