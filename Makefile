@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-# Everything from here: assemble the patched kernel, build it, boot it, test it. 'make help' lists it.
+# Everything from here: assemble the patched kernel and liburing, build, boot, test them. 'make help' lists it.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -8,6 +8,9 @@ MAKEFLAGS += --no-print-directory --no-builtin-rules
 BUILD ?= $(CURDIR)/build
 CACHE ?= $(HOME)/.cache/provided-regbuf
 PATCHES := patches/linux-7.3
+LIBURING_PATCHES := patches/liburing-2.15
+# New files mirror the upstream trees: the kernel's here, liburing's there.
+LIBURING_FILES := liburing/
 # A kernel git tree of your own instead of the release that base/ names.
 KDIR ?=
 # What is built, and booted: one of machines/.
@@ -25,6 +28,7 @@ B := $(abspath $(BUILD))$(if $(KDIR),/kdir)
 A := $(B)$(if $(filter-out x86_64,$(ARCH)),/$(ARCH))
 LINUX := $(B)/linux
 BASE_LINUX := $(B)/base/linux
+LIBURING := $(B)/liburing
 # BASE=1: the kernel without the series.
 KERNEL := $(if $(BASE),$(A)/base/kernel,$(A)/kernel)
 # For whom else a kernel runs programs.
@@ -52,7 +56,7 @@ endif
 .DEFAULT_GOAL := demo
 .NOTPARALLEL:
 .PHONY: help demo check check-net check-liburing torture coverage mutants bench bench-base profile run shell fetch tree \
-	save kernel debug-kernel races-kernel selftests compat-selftests series lint deps clean
+	liburing-tree liburing save kernel debug-kernel races-kernel selftests compat-selftests series lint deps clean
 
 help: ## this list
 	@echo 'usage: make [TARGET] [VARIABLE=value...]'
@@ -77,8 +81,15 @@ tree: deps ## assemble build/linux, the patched kernel as a git repository, and 
 	@scripts/tree $(LINUX) $(CACHE) $(PATCHES) '' $(KDIR)
 	@scripts/headers $(LINUX) $(A) $(ARCH)
 
-save: tree ## write the commits of build/linux back to patches/ and the plain files
+liburing-tree: deps ## assemble build/liburing, the patched liburing as a git repository
+	@scripts/tree $(LIBURING) $(CACHE) $(LIBURING_PATCHES) $(LIBURING_FILES)
+
+save: tree liburing-tree ## write the commits of build/linux and build/liburing back to patches/ and the plain files
 	@scripts/save $(LINUX) $(PATCHES)
+	@scripts/save $(LIBURING) $(LIBURING_PATCHES) $(LIBURING_FILES)
+
+liburing: tree liburing-tree ## build the patched liburing in build/liburing-build: library, examples, tests
+	@scripts/liburing $(LIBURING) $(B)/usr/include $(B)/liburing-build
 
 kernel: tree ## build the patched kernel (BASE=1: the unpatched one)
 	@$(if $(BASE),scripts/base-tree $(LINUX) $(BASE_LINUX))
@@ -133,12 +144,11 @@ check-net: tree ## the kernel's own test of SEND_ZC, io_uring_zerocopy_tx.sh, wi
 	@scripts/net-selftest $(LINUX) $(B)
 	@vm/check-net $(B)/check-net $(B)/net-selftest $(B)/base/kernel $(B)/kernel
 
-check-liburing: tree ## liburing's own tests, without and with the series (T=names: some of them)
-	@scripts/liburing $(B) $(CACHE)
+check-liburing: liburing ## liburing's own tests, without and with the series (T=names: some of them)
 	@scripts/base-tree $(LINUX) $(BASE_LINUX)
 	@scripts/kernel $(BASE_LINUX) $(B)/base/liburing-kernel $(CACHE) $(ARCH) base liburing
 	@scripts/kernel $(LINUX) $(B)/liburing-kernel $(CACHE) $(ARCH) base liburing
-	@vm/check-liburing $(B)/check-liburing $(B)/liburing $(B)/base/liburing-kernel $(B)/liburing-kernel $(T)
+	@vm/check-liburing $(B)/check-liburing $(B)/liburing-build $(B)/base/liburing-kernel $(B)/liburing-kernel $(T)
 
 torture: debug-kernel races-kernel selftests compat-selftests ## tests and fuzzing on two debug kernels (TIME=minutes, SEED=number)
 	@vm/torture $(A)/torture '$(TIME)' '$(SEED)' $(A)/debug $(A)/races $(A)/selftests $(COMPAT:%=$(A)/selftests-%)
@@ -163,5 +173,5 @@ lint: series ## checkpatch, kernel-doc, W=1, sparse and shellcheck; they are to 
 	@scripts/warnings $(LINUX) $(BASE_LINUX) $(B)/lint $(CACHE) $(B)/sparse/sparse $(ARCH) base test debug memcheck
 
 clean: ## remove build/, keep the cache
-	@scripts/clean $(wildcard $(BUILD)/linux $(BUILD)/kdir/linux)
+	@scripts/clean $(wildcard $(foreach dir,$(BUILD) $(BUILD)/kdir,$(dir)/linux $(dir)/liburing))
 	rm -rf $(BUILD)

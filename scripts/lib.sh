@@ -88,3 +88,11 @@ use_ccache() {
 	export CCACHE_DIR=$1/ccache CCACHE_BASEDIR=$2 CCACHE_NOHASHDIR=1 CCACHE_MAXSIZE=8G
 	mkdir -p "$CCACHE_DIR"
 }
+
+# configure_liburing TREE HEADERS OBJ CC: have OBJ be where make builds the liburing in TREE with CC against HEADERS
+configure_liburing() {
+	cmp "$1/src/include/liburing/io_uring/regbuf.h" "$2/linux/io_uring/regbuf.h" ||
+		{ echo "Error: liburing's regbuf.h is not the kernel's: copy it"; return 1; }
+	[ ! "$3/.configured" -nt "$1/configure" ] || return 0
+	(cd "$3" && "$1/configure" --cc="$4 -isystem $2" --cxx="${4/gcc/g++} -isystem $2") && touch "$3/.configured"
+}
