@@ -33,6 +33,8 @@ LIBURING := $(B)/liburing
 KERNEL := $(if $(BASE),$(A)/base/kernel,$(A)/kernel)
 # For whom else a kernel runs programs.
 COMPAT := $(if $(filter x86_64,$(ARCH)),i386)
+# Those that the series adds to liburing.
+LIBURING_TESTS := $(A)/liburing-tests $(COMPAT:%=$(A)/liburing-tests-%)
 
 # What bench measures: ways to send that 7.3 has, and those of the series.
 WAYS_BEFORE := send send-bundle sendfile msg-zerocopy zc zc-fixed zc-vector limit
@@ -44,7 +46,7 @@ $(error ARCH=$(ARCH) is unknown; use one of: $(ARCHS))
 endif
 # These name what they build for themselves.
 ifneq ($(ARCH),x86_64)
-$(foreach goal,$(filter check-liburing check-net coverage lint mutants torture bench bench-base profile,$(MAKECMDGOALS)),\
+$(foreach goal,$(filter check-liburing check-net check-skips coverage lint mutants torture bench bench-base profile,$(MAKECMDGOALS)),\
 	$(error 'make $(goal)' has no ARCH=$(ARCH); leave ARCH out))
 endif
 
@@ -56,7 +58,7 @@ endif
 .DEFAULT_GOAL := demo
 .NOTPARALLEL:
 .PHONY: help demo check check-net check-liburing torture coverage mutants bench bench-base profile run shell fetch tree \
-	liburing-tree liburing save kernel debug-kernel races-kernel selftests compat-selftests series lint deps clean
+	liburing-tree liburing liburing-tests check-skips save kernel debug-kernel races-kernel selftests compat-selftests series lint deps clean
 
 help: ## this list
 	@echo 'usage: make [TARGET] [VARIABLE=value...]'
@@ -107,6 +109,10 @@ selftests: tree
 compat-selftests: tree
 	@$(foreach arch,$(COMPAT),scripts/selftests $(LINUX) $(A)/usr/include $(A)/selftests-$(arch) $(arch);)
 
+liburing-tests: tree liburing-tree
+	@$(foreach arch,$(ARCH) $(COMPAT),scripts/liburing-tests $(LIBURING) $(A)/usr/include \
+		$(A)/liburing-tests$(if $(filter-out $(ARCH),$(arch)),-$(arch)) $(arch);)
+
 demo: kernel selftests ## send a file as bundles of provided registered buffers (FILE=path)
 	@vm/demo $(KERNEL) $(A)/demo $(A)/selftests/io_uring/regbuf_demo $(FILE)
 
@@ -135,8 +141,13 @@ run: kernel ## run a static program in the guest: PROG=path [ARGS=...] [BASE=1]
 shell: kernel ## a prompt in the guest (leave it with 'exit')
 	@vm/shell $(KERNEL) $(A)/shell
 
-check: debug-kernel selftests compat-selftests ## all tests on a debug kernel (T=names: some of them)
-	@vm/check $(A)/debug $(A)/check '$(T)' $(A)/selftests $(COMPAT:%=$(A)/selftests-%)
+check: debug-kernel selftests compat-selftests liburing-tests ## all tests on a debug kernel (T=names: some of them)
+	@vm/check $(A)/debug $(A)/check '$(T)' $(A)/selftests $(COMPAT:%=$(A)/selftests-%) $(LIBURING_TESTS)
+	@$(if $(T)$(filter-out x86_64,$(ARCH)),,$(MAKE) check-skips)
+
+check-skips: liburing-tests ## that the tests of the patched liburing skip without the series
+	@$(MAKE) kernel BASE=1
+	@vm/check-skips $(A)/base/kernel $(A)/check-skips $(LIBURING_TESTS)
 
 check-net: tree ## the kernel's own test of SEND_ZC, io_uring_zerocopy_tx.sh, without and with the series
 	@$(MAKE) kernel BASE=1
