@@ -176,9 +176,10 @@ mutants: selftests compat-selftests ## put known bugs back, one at a time, and s
 series: tree ## the patches as they would be mailed, in build/series, and what checkpatch says
 	@scripts/series $(LINUX) $(B)/series
 
-lint: series ## checkpatch, kernel-doc, W=1, sparse and shellcheck; they are to find nothing
+lint: series liburing-tree ## checkpatch, kernel-doc, W=1, sparse, groff and shellcheck; they are to find nothing
 	@shellcheck $$(grep -rlE '^#!.*sh$$|^# shellcheck shell=' scripts vm .ci)
 	@scripts/kernel-doc $(LINUX)
+	@scripts/man-pages $(LIBURING)
 	@scripts/sparse $(B) $(CACHE)
 	@scripts/base-tree $(LINUX) $(BASE_LINUX)
 	@scripts/warnings $(LINUX) $(BASE_LINUX) $(B)/lint $(CACHE) $(B)/sparse/sparse $(ARCH) base test debug memcheck
