@@ -124,8 +124,8 @@ bench: kernel selftests ## what a chunk costs in each way to send: tables, a cha
 bench-base: selftests ## what the ways to send that there are without the series cost, without and with it
 	@$(MAKE) kernel BASE=1
 	@$(MAKE) kernel BASE=
-	@MORE=$${MORE:-4} vm/bench $(B)/base/kernel $(B)/bench-base/base $(B)/selftests/io_uring/send_bench $(WAYS_BEFORE)
-	@MORE=$${MORE:-4} vm/bench $(B)/kernel $(B)/bench-base/patched $(B)/selftests/io_uring/send_bench $(WAYS_BEFORE)
+	@MORE=$${MORE:-6} vm/bench $(B)/base/kernel $(B)/bench-base/base $(B)/selftests/io_uring/send_bench $(WAYS_BEFORE)
+	@MORE=$${MORE:-6} vm/bench $(B)/kernel $(B)/bench-base/patched $(B)/selftests/io_uring/send_bench $(WAYS_BEFORE)
 	@vm/bench-compare $(B)/bench-base/{base,patched}/medians.tsv | tee $(B)/bench-base/report.txt
 
 profile: kernel selftests ## by function: make profile WAY='-m 4k udp in-a-row' AGAINST='-m 2m udp in-a-row'

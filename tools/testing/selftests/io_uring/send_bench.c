@@ -31,6 +31,7 @@
 #include <arpa/inet.h>
 #include <err.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/errqueue.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -61,7 +62,8 @@
 #define MAX_IN_FLIGHT	(8 << 20)
 /* how long to measure, about */
 #define MEASURED_NS	10000000
-#define MEASURED_BATCHES 4
+#define MEASURED_BATCHES 2
+/* how much to warm up by, unless it takes longer than to measure */
 #define WARMUP_BATCHES	8
 /* no measurement takes that long, even on an emulator */
 #define TIMEOUT_SEC	60
@@ -546,18 +548,25 @@ static double busy_ns(const struct way *way, unsigned int batches)
 	return ns - (soaked() - count) * soaker.ns;
 }
 
+static unsigned int batches_in(double ns, unsigned int min, unsigned int max)
+{
+	double nr = MEASURED_NS / ns;
+
+	return nr < min ? min : nr > max ? max : nr;
+}
+
 /* How many batches are to be measured. */
 static unsigned int warm_up(const struct way *way)
 {
-	unsigned int batches;
+	unsigned int nr;
 
 	b.check = way->zerocopy;
-	busy_ns(way, 1);
+	nr = batches_in(busy_ns(way, 1), MEASURED_BATCHES, WARMUP_BATCHES);
 	b.check = false;
-	batches = MEASURED_NS / (busy_ns(way, WARMUP_BATCHES) / WARMUP_BATCHES);
-	return batches < MEASURED_BATCHES ? MEASURED_BATCHES : batches;
+	return batches_in(busy_ns(way, nr) / nr, MEASURED_BATCHES, UINT_MAX);
 }
 
+/* What it is made of comes when it is registered. */
 static void set_up_memory(bool huge)
 {
 	int flags = MAP_ANONYMOUS | MAP_PRIVATE | (huge ? MAP_HUGETLB : 0);
@@ -567,7 +576,6 @@ static void set_up_memory(bool huge)
 		err(1, "mmap of %zu bytes%s", b.size, huge ? ", huge" : "");
 	if (madvise(b.mem, b.size, MADV_NOHUGEPAGE) && !huge)
 		err(1, "MADV_NOHUGEPAGE");
-	memset(b.mem, 1, b.size);
 }
 
 static void set_up_ring(unsigned int slots)
