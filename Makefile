@@ -98,10 +98,10 @@ kernel: tree ## build the patched kernel (BASE=1: the unpatched one)
 	@scripts/kernel $(if $(BASE),$(BASE_LINUX),$(LINUX)) $(KERNEL) $(CACHE) $(ARCH) base
 
 debug-kernel: tree
-	@scripts/kernel $(LINUX) $(A)/debug $(CACHE) $(ARCH) base test debug memcheck
+	@scripts/kernel $(LINUX) $(A)/debug $(CACHE) $(ARCH) base test kunit debug memcheck
 
 races-kernel: tree
-	@scripts/kernel $(LINUX) $(A)/races $(CACHE) $(ARCH) base test debug kcsan
+	@scripts/kernel $(LINUX) $(A)/races $(CACHE) $(ARCH) base test kunit debug kcsan
 
 selftests: tree
 	@scripts/selftests $(LINUX) $(A)/usr/include $(A)/selftests $(ARCH)
@@ -124,8 +124,8 @@ bench: kernel selftests ## what a chunk costs in each way to send: tables, a cha
 bench-base: selftests ## what the ways to send that there are without the series cost, without and with it
 	@$(MAKE) kernel BASE=1
 	@$(MAKE) kernel BASE=
-	@MORE=$${MORE:-6} vm/bench $(B)/base/kernel $(B)/bench-base/base $(B)/selftests/io_uring/send_bench $(WAYS_BEFORE)
-	@MORE=$${MORE:-6} vm/bench $(B)/kernel $(B)/bench-base/patched $(B)/selftests/io_uring/send_bench $(WAYS_BEFORE)
+	@REST=$${REST:-0} vm/bench $(B)/base/kernel $(B)/bench-base/base $(B)/selftests/io_uring/send_bench $(WAYS_BEFORE)
+	@REST=$${REST:-0} vm/bench $(B)/kernel $(B)/bench-base/patched $(B)/selftests/io_uring/send_bench $(WAYS_BEFORE)
 	@vm/bench-compare $(B)/bench-base/{base,patched}/medians.tsv | tee $(B)/bench-base/report.txt
 
 profile: kernel selftests ## by function: make profile WAY='-m 4k udp in-a-row' AGAINST='-m 2m udp in-a-row'
@@ -146,8 +146,9 @@ check: debug-kernel selftests compat-selftests liburing-tests ## all tests on a 
 	@$(if $(T)$(filter-out x86_64,$(ARCH)),,$(MAKE) check-skips)
 
 check-skips: liburing-tests ## that the tests of the patched liburing skip without the series
-	@$(MAKE) kernel BASE=1
-	@vm/check-skips $(A)/base/kernel $(A)/check-skips $(LIBURING_TESTS)
+	@scripts/base-tree $(LINUX) $(BASE_LINUX)
+	@scripts/kernel $(BASE_LINUX) $(A)/base/debug $(CACHE) $(ARCH) base test debug memcheck
+	@vm/check-skips $(A)/base/debug $(A)/check-skips $(LIBURING_TESTS)
 
 check-net: tree ## the kernel's own test of SEND_ZC, io_uring_zerocopy_tx.sh, without and with the series
 	@$(MAKE) kernel BASE=1
@@ -165,7 +166,7 @@ torture: debug-kernel races-kernel selftests compat-selftests ## tests and fuzzi
 	@vm/torture $(A)/torture '$(TIME)' '$(SEED)' $(A)/debug $(A)/races $(A)/selftests $(COMPAT:%=$(A)/selftests-%)
 
 coverage: selftests compat-selftests ## the lines and branches of the series that the selftests reach, without KUnit
-	@scripts/kernel $(LINUX) $(B)/coverage/kernel $(CACHE) $(ARCH) base test coverage
+	@scripts/kernel $(LINUX) $(B)/coverage/kernel $(CACHE) $(ARCH) base test kunit coverage
 	@vm/check $(B)/coverage/kernel $(B)/coverage/check 'selftests $(COMPAT:%=selftests-%)' \
 		$(B)/selftests $(COMPAT:%=$(B)/selftests-%)
 	@scripts/coverage $(LINUX) $(B)/coverage/kernel $(B)/coverage/check/data $(B)/coverage/report coverage/unreached
@@ -182,7 +183,7 @@ lint: series liburing-tree ## checkpatch, kernel-doc, W=1, sparse, groff and she
 	@scripts/man-pages $(LIBURING)
 	@scripts/sparse $(B) $(CACHE)
 	@scripts/base-tree $(LINUX) $(BASE_LINUX)
-	@scripts/warnings $(LINUX) $(BASE_LINUX) $(B)/lint $(CACHE) $(B)/sparse/sparse $(ARCH) base test debug memcheck
+	@scripts/warnings $(LINUX) $(BASE_LINUX) $(B)/lint $(CACHE) $(B)/sparse/sparse $(ARCH) base test kunit debug memcheck
 
 clean: ## remove build/, keep the cache
 	@scripts/clean $(wildcard $(foreach dir,$(BUILD) $(BUILD)/kdir,$(dir)/linux $(dir)/liburing))
