@@ -58,7 +58,7 @@ endif
 .DEFAULT_GOAL := demo
 .NOTPARALLEL:
 .PHONY: help demo check check-net check-liburing torture coverage mutants bench bench-base profile run shell fetch tree \
-	liburing-tree liburing liburing-tests check-skips save kernel debug-kernel races-kernel selftests compat-selftests series lint deps clean
+	liburing-tree liburing liburing-tests check-skips save kernel debug-kernel races-kernel selftests compat-selftests series docs lint deps clean
 
 help: ## this list
 	@echo 'usage: make [TARGET] [VARIABLE=value...]'
@@ -177,7 +177,13 @@ mutants: selftests compat-selftests ## put known bugs back, one at a time, and s
 series: tree ## the patches as they would be mailed, in build/series, and what checkpatch says
 	@scripts/series $(LINUX) $(B)/series
 
-lint: series liburing-tree ## checkpatch, kernel-doc, W=1, sparse, groff and shellcheck; they are to find nothing
+docs: tree Documentation/design.svg ## the kernel's documentation in build/docs/html, and Documentation/design.svg
+	@scripts/docs $(LINUX) $(B)/docs
+
+Documentation/design.svg: Documentation/design.dot
+	dot -Tsvg -o $@ $<
+
+lint: series liburing-tree docs ## checkpatch, kernel-doc, Sphinx, W=1, sparse, groff and shellcheck; they are to find nothing
 	@shellcheck $$(grep -rlE '^#!.*sh$$|^# shellcheck shell=' scripts vm .ci)
 	@scripts/kernel-doc $(LINUX)
 	@scripts/man-pages $(LIBURING)
