@@ -21,6 +21,10 @@ export ACCEL
 # How long torture fuzzes each kernel, in minutes, and from which seed on; empty: the time.
 TIME ?= 10
 SEED ?=
+# What mails are to say: which version of the series it is, and the sender's "Name <address>".
+V ?=
+SIGNOFF ?=
+export V SIGNOFF
 
 override CACHE := $(abspath $(CACHE))
 B := $(abspath $(BUILD))$(if $(KDIR),/kdir)
@@ -58,7 +62,7 @@ endif
 .DEFAULT_GOAL := demo
 .NOTPARALLEL:
 .PHONY: help demo check check-net check-liburing torture coverage mutants bench bench-base profile run shell fetch tree \
-	liburing-tree liburing liburing-tests check-skips save kernel debug-kernel races-kernel selftests compat-selftests series docs lint deps clean
+	liburing-tree liburing liburing-tests check-skips save kernel debug-kernel races-kernel selftests compat-selftests sender series docs lint deps clean
 
 help: ## this list
 	@echo 'usage: make [TARGET] [VARIABLE=value...]'
@@ -174,8 +178,13 @@ coverage: selftests compat-selftests ## the lines and branches of the series tha
 mutants: selftests compat-selftests ## put known bugs back, one at a time, and see the tests find them (M=names: some of them)
 	@scripts/mutants $(LINUX) $(B)/mutants $(CACHE) $(B)/selftests $(M)
 
-series: tree ## the patches as they would be mailed, in build/series, and what checkpatch says
-	@scripts/series $(LINUX) $(B)/series
+sender:
+	@scripts/sender "$$V" "$$SIGNOFF"
+
+series: sender tree liburing-tree ## mails for git send-email in build/series: kernel, liburing ([V=2] [SIGNOFF='Name <mail>'])
+	@scripts/series $(LINUX) $(B)/series/linux $(PATCHES)/cover PATCH "$$V" "$$SIGNOFF"
+	@scripts/series $(LIBURING) $(B)/series/liburing $(LIBURING_PATCHES)/cover 'PATCH liburing' "$$V" "$$SIGNOFF"
+	@scripts/checkpatch $(LINUX) $(B)/series/linux "$$SIGNOFF"
 
 docs: tree Documentation/design.svg ## the kernel's documentation in build/docs/html, and Documentation/design.svg
 	@scripts/docs $(LINUX) $(B)/docs

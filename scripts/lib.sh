@@ -3,7 +3,7 @@
 # Sourced by the scripts: how they speak, and what they share.
 
 # Another project's make is not to take our flags and variables for its own.
-unset MAKEFLAGS MFLAGS MAKELEVEL ARCH
+unset MAKEFLAGS MFLAGS MAKELEVEL ARCH V
 
 say() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
 
@@ -79,7 +79,7 @@ series_files() { awk '!/^#/ { $1 = ""; print }' "$1/series" | xargs -r -n 1 prin
 
 # series_hash TOP PATCHES [PREFIX]: one hash of all that the series is made of, whose new files are at PREFIX
 series_hash() {
-	(cd "$1" && { find "$2" -type f && series_files "$2" "${3:-}"; } | sort | xargs sha256sum) |
+	(cd "$1" && { find "$2" -type f ! -name cover && series_files "$2" "${3:-}"; } | sort | xargs sha256sum) |
 		sha256sum | cut -d ' ' -f 1
 }
 
