@@ -145,9 +145,15 @@ run: kernel ## run a static program in the guest: PROG=path [ARGS=...] [BASE=1]
 shell: kernel ## a prompt in the guest (leave it with 'exit')
 	@vm/shell $(KERNEL) $(A)/shell
 
-check: debug-kernel selftests compat-selftests liburing-tests ## all tests on a debug kernel (T=names: some of them)
+# With BASE, one of Debian's suites, it is only whether the series applies there.
+ifneq ($(BASE),)
+check: deps ## all tests on a debug kernel (T=names: some of them); BASE=sid: whether the series applies to Linux there
+	@scripts/applies $(CACHE) '$(BASE)' $(PATCHES)
+else
+check: debug-kernel selftests compat-selftests liburing-tests
 	@vm/check $(A)/debug $(A)/check '$(T)' $(A)/selftests $(COMPAT:%=$(A)/selftests-%) $(LIBURING_TESTS)
 	@$(if $(T)$(filter-out x86_64,$(ARCH)),,$(MAKE) check-skips)
+endif
 
 check-skips: liburing-tests ## that the tests of the patched liburing skip without the series
 	@scripts/base-tree $(LINUX) $(BASE_LINUX)
