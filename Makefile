@@ -50,7 +50,7 @@ $(error ARCH=$(ARCH) is unknown; use one of: $(ARCHS))
 endif
 # These name what they build for themselves.
 ifneq ($(ARCH),x86_64)
-$(foreach goal,$(filter check-liburing check-net check-skips coverage lint mutants torture bench bench-base profile,$(MAKECMDGOALS)),\
+$(foreach goal,$(filter bisect check-liburing check-net check-skips coverage cross lint mutants torture bench bench-base profile,$(MAKECMDGOALS)),\
 	$(error 'make $(goal)' has no ARCH=$(ARCH); leave ARCH out))
 endif
 
@@ -62,7 +62,7 @@ endif
 .DEFAULT_GOAL := demo
 .NOTPARALLEL:
 .PHONY: help demo check check-net check-liburing torture coverage mutants bench bench-base profile run shell fetch tree \
-	liburing-tree liburing liburing-tests check-skips save kernel debug-kernel races-kernel selftests compat-selftests sender series docs lint deps clean
+	liburing-tree liburing liburing-tests check-skips save kernel debug-kernel races-kernel selftests compat-selftests bisect cross sender series docs lint deps clean
 
 help: ## this list
 	@echo 'usage: make [TARGET] [VARIABLE=value...]'
@@ -186,6 +186,18 @@ mutants: selftests compat-selftests ## put known bugs back, one at a time, and s
 
 sender:
 	@scripts/sender "$$V" "$$SIGNOFF"
+
+bisect: tree ## build, boot and test each commit of the series (N=numbers: some of them)
+	@scripts/sparse $(B) $(CACHE)
+	@scripts/base-tree $(LINUX) $(BASE_LINUX)
+	@scripts/bisect $(LINUX) $(BASE_LINUX) $(B)/bisect $(CACHE) $(B)/sparse/sparse $(N)
+
+cross: tree ## compile io_uring/ and net/ for each of the other machines with W=1 and sparse
+	@scripts/deps $(wildcard base/packages-*)
+	@scripts/sparse $(B) $(CACHE)
+	@scripts/base-tree $(LINUX) $(BASE_LINUX)
+	@for arch in $(filter-out x86_64,$(ARCHS)); do MORE=net/ scripts/warnings $(LINUX) $(BASE_LINUX) $(B)/cross/$$arch \
+		$(CACHE) $(B)/sparse/sparse $$arch base test kunit options; done
 
 series: sender tree liburing-tree ## mails for git send-email in build/series: kernel, liburing ([V=2] [SIGNOFF='Name <mail>'])
 	@scripts/series $(LINUX) $(B)/series/linux $(PATCHES)/cover PATCH "$$V" "$$SIGNOFF"
