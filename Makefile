@@ -76,7 +76,7 @@ help: ## this list
 	@echo '  ACCEL=kvm|tcg   how QEMU runs the guest; default: KVM where the processor has it'
 
 deps:
-	@scripts/deps base/packages
+	@scripts/deps base/packages $(wildcard base/packages-$(ARCH))
 
 fetch: deps ## download what base/ names to the cache
 	@scripts/fetch $(CACHE) base/linux base/linux-source

@@ -3,7 +3,7 @@
 # Sourced by the scripts: how they speak, and what they share.
 
 # Another project's make is not to take our flags and variables for its own.
-unset MAKEFLAGS MFLAGS MAKELEVEL ARCH V
+unset MAKEFLAGS MFLAGS MAKELEVEL ARCH CROSS_COMPILE V
 
 say() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
 
@@ -19,16 +19,18 @@ need_space() {
 		die "$1 has $have GiB free, $2 GiB are needed" "free some or set BUILD or CACHE to another disk"
 }
 
-# machine FILE: set what FILE says, one of machines/ or the copy of it beside a kernel
+# machine FILE: set what FILE says, one of machines/ or the copy of it beside a kernel, and have the kernel's make
+# build for it
 # shellcheck disable=SC2034 # for whoever calls it
 machine() {
-	kernel_arch='' image='' cc='' programs='' qemu=() console=''
+	kernel_arch='' image='' cross='' cc='' programs='' qemu=() nic='' console=''
 	[ -f "$1" ] || die "$1 does not exist" "set ARCH to the name of a file in machines/, or build the kernel again"
 	# shellcheck disable=SC1090 # one of machines/
 	. "$1"
+	export ARCH=$kernel_arch CROSS_COMPILE=$cross
 }
 
-# accel: set $accel to kvm or tcg, what runs guests here unless ACCEL says it
+# accel: set $accel to kvm or tcg, what runs guests of the machine here unless ACCEL says it
 accel() {
 	accel=${ACCEL:-}
 	case $accel in
@@ -36,14 +38,16 @@ accel() {
 	'')
 		accel=tcg
 		# /dev/kvm may be there and hang every guest: only the processor's word counts.
-		if grep -qwE 'vmx|svm' /proc/cpuinfo && [ -w /dev/kvm ]; then accel=kvm; fi
+		if [ "${qemu[0]}" = "qemu-system-$(uname -m)" ] && grep -qwE 'vmx|svm' /proc/cpuinfo && [ -w /dev/kvm ]; then
+			accel=kvm
+		fi
 		;;
 	*) die "ACCEL=$accel is unknown" "use ACCEL=kvm or ACCEL=tcg" ;;
 	esac
 }
 
 # configure LINUX OBJ ARCH CONFIG...: OBJ gets the configuration that configs/CONFIG and configs/CONFIG-ARCH, as
-# far as they exist, ask for. A line of theirs that it does not keep is an error (-s).
+# far as they exist, ask for, on the machine that is set. A line of theirs that it does not keep is an error (-s).
 configure() {
 	local linux=$1 obj=$2 arch=$3 configs name file want fragments=()
 	configs=$(realpath "$(dirname "${BASH_SOURCE[0]}")/../configs")
@@ -56,7 +60,7 @@ configure() {
 	done
 	want=$(cat "${fragments[@]}" "$linux"/io_uring/Kconfig | sha256sum)
 	[ "$want" != "$(cat "$obj/.fragments" 2>/dev/null)" ] || return 0
-	(cd "$linux" && ARCH=$arch scripts/kconfig/merge_config.sh -n -s -O "$obj" "${fragments[@]}") > "$obj/config.log" 2>&1 || {
+	(cd "$linux" && scripts/kconfig/merge_config.sh -n -s -O "$obj" "${fragments[@]}") > "$obj/config.log" 2>&1 || {
 		grep -A 2 '^WARNING' "$obj/config.log" >&2 || tail -n 5 "$obj/config.log" >&2
 		die "the configuration of $obj is not what ${fragments[*]##*/} ask for" "see $obj/config.log"
 	}
