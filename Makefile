@@ -18,6 +18,9 @@ ARCH ?= x86_64
 # kvm or tcg; empty: KVM where the processor has it.
 ACCEL ?=
 export ACCEL
+# What example serves, and at which port of this machine; empty: a few files to try.
+DIR ?=
+PORT ?= 8080
 # How long torture fuzzes each kernel, in minutes, and from which seed on; empty: the time.
 TIME ?= 10
 SEED ?=
@@ -50,19 +53,21 @@ $(error ARCH=$(ARCH) is unknown; use one of: $(ARCHS))
 endif
 # These name what they build for themselves.
 ifneq ($(ARCH),x86_64)
-$(foreach goal,$(filter bisect check-liburing check-net check-skips coverage cross lint mutants torture bench bench-base profile,$(MAKECMDGOALS)),\
+$(foreach goal,$(filter bisect check-liburing check-net check-skips coverage cross lint mutants torture bench bench-base \
+	bench-example profile,$(MAKECMDGOALS)),\
 	$(error 'make $(goal)' has no ARCH=$(ARCH); leave ARCH out))
 endif
 
 ifneq ($(BASE),)
-$(foreach goal,$(filter bench bench-base profile,$(MAKECMDGOALS)),\
+$(foreach goal,$(filter bench bench-base bench-example profile,$(MAKECMDGOALS)),\
 	$(error 'make $(goal)' has no BASE=$(BASE); use make bench-base to compare the kernels))
 endif
 
 .DEFAULT_GOAL := demo
 .NOTPARALLEL:
-.PHONY: help demo check check-net check-liburing torture coverage mutants bench bench-base profile run shell fetch tree \
-	liburing-tree liburing liburing-tests check-skips save kernel debug-kernel races-kernel selftests compat-selftests bisect cross sender series docs lint deps clean
+.PHONY: help demo example check check-net check-liburing check-example torture coverage mutants bench bench-base \
+	bench-example profile run shell fetch tree liburing-tree liburing liburing-tests example-server check-skips save \
+	kernel debug-kernel races-kernel selftests compat-selftests bisect cross sender series docs lint deps clean
 
 help: ## this list
 	@echo 'usage: make [TARGET] [VARIABLE=value...]'
@@ -117,8 +122,14 @@ liburing-tests: tree liburing-tree
 	@$(foreach arch,$(ARCH) $(COMPAT),scripts/liburing-tests $(LIBURING) $(A)/usr/include \
 		$(A)/liburing-tests$(if $(filter-out $(ARCH),$(arch)),-$(arch)) $(arch);)
 
+example-server: tree liburing-tree
+	@scripts/example $(LIBURING) $(A)/usr/include $(A)/example-server $(ARCH)
+
 demo: kernel selftests ## send a file as bundles of provided registered buffers (FILE=path)
 	@vm/demo $(KERNEL) $(A)/demo $(A)/selftests/io_uring/regbuf_demo $(FILE)
+
+example: kernel example-server ## an HTTP server in the guest, until Ctrl-C (DIR=path to serve, PORT=number)
+	@vm/example $(KERNEL) $(A)/example $(A)/example-server/file-server '$(PORT)' $(if $(DIR),'$(DIR)')
 
 bench: kernel selftests ## what a chunk costs in each way to send: tables, a chart, and whether the goals are met
 	@vm/bench $(B)/kernel $(B)/bench $(B)/selftests/io_uring/send_bench $(WAYS_BEFORE) $(WAYS)
@@ -131,6 +142,11 @@ bench-base: selftests ## what the ways to send that there are without the series
 	@REST=$${REST:-0} vm/bench $(B)/base/kernel $(B)/bench-base/base $(B)/selftests/io_uring/send_bench $(WAYS_BEFORE)
 	@REST=$${REST:-0} vm/bench $(B)/kernel $(B)/bench-base/patched $(B)/selftests/io_uring/send_bench $(WAYS_BEFORE)
 	@vm/bench-compare $(B)/bench-base/{base,patched}/medians.tsv | tee $(B)/bench-base/report.txt
+
+bench-example: kernel selftests example-server ## what the example HTTP server and nginx take for a request
+	@scripts/nginx $(CACHE) $(B)/nginx
+	@vm/bench-example $(KERNEL) $(B)/bench-example $(B)/example-server/file-server $(B)/selftests/io_uring/busy \
+		$(B)/nginx/root
 
 profile: kernel selftests ## by function: make profile WAY='-m 4k udp in-a-row' AGAINST='-m 2m udp in-a-row'
 	@$(if $(and $(WAY),$(AGAINST)),,echo 'make profile: set WAY and AGAINST to what send_bench takes, as in `make help`' >&2; exit 2)
@@ -171,6 +187,10 @@ check-liburing: liburing ## liburing's own tests, without and with the series (T
 	@scripts/kernel $(BASE_LINUX) $(B)/base/liburing-kernel $(CACHE) $(ARCH) base liburing
 	@scripts/kernel $(LINUX) $(B)/liburing-kernel $(CACHE) $(ARCH) base liburing
 	@vm/check-liburing $(B)/check-liburing $(B)/liburing-build $(B)/base/liburing-kernel $(B)/liburing-kernel $(T)
+
+check-example: kernel example-server ## the example HTTP server, under load and among bad clients (DEBUG_KERNEL=1: on that one)
+	@$(if $(DEBUG_KERNEL),$(MAKE) debug-kernel)
+	@vm/check-example $(if $(DEBUG_KERNEL),$(A)/debug,$(KERNEL)) $(A)/check-example $(A)/example-server/file-server
 
 torture: debug-kernel races-kernel selftests compat-selftests ## tests and fuzzing on two debug kernels (TIME=minutes, SEED=number)
 	@vm/torture $(A)/torture '$(TIME)' '$(SEED)' $(A)/debug $(A)/races $(A)/selftests $(COMPAT:%=$(A)/selftests-%)

@@ -46,6 +46,16 @@ accel() {
 	esac
 }
 
+# port_is_free PORT: nobody listens at that TCP port of this machine
+port_is_free() { [ -z "$(ss -Hltn "sport = :$1")" ]; }
+
+# free_port: print such a port
+free_port() {
+	local port=$((20000 + RANDOM % 10000))
+	until port_is_free "$port"; do port=$((port + 1)); done
+	echo "$port"
+}
+
 # configure LINUX OBJ ARCH CONFIG...: OBJ gets the configuration that configs/CONFIG and configs/CONFIG-ARCH, as
 # far as they exist, ask for, on the machine that is set. A line of theirs that it does not keep is an error (-s).
 configure() {

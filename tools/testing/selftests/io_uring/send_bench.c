@@ -20,12 +20,8 @@
  * BYTES, CHUNKS, the pages, MEBIBYTES, OFFSET, SLOTS, the way, what a chunk has
  * cost in nanoseconds and in CQEs, and what a count takes, see below.
  *
- * That is the time in which the only processor did something else than to run a
- * thread that hardly ever runs unless there is nothing to do. The thread counts;
- * what a count takes in nanoseconds is measured at first. So system calls,
- * interrupts and softirqs are in the figures, and to wait is not. Where the
- * emulator takes a nanosecond for each instruction, they are numbers of
- * instructions.
+ * That is the time in which the processor was busy, by soaker.h: system calls,
+ * interrupts and softirqs are in the figures, and to wait is not.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -35,13 +31,10 @@
 #include <linux/errqueue.h>
 #include <netinet/in.h>
 #include <poll.h>
-#include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 #include <linux/sockios.h>
 #include <sys/ioctl.h>
@@ -51,6 +44,7 @@
 #include <sys/uio.h>
 
 #include "ring.h"
+#include "soaker.h"
 
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 
@@ -67,8 +61,6 @@
 #define WARMUP_BATCHES	8
 /* no measurement takes that long, even on an emulator */
 #define TIMEOUT_SEC	60
-/* what the soaker measures itself by, shorter than the timer's period */
-#define SOAKED		200000
 
 #define FIXED		IORING_RECVSEND_FIXED_BUF
 #define BUNDLE		IORING_RECVSEND_BUNDLE
@@ -95,19 +87,6 @@ static struct {
 	/* require that nothing is copied */
 	bool check;
 } b;
-
-static struct {
-	pthread_t thread;
-	/* when it knows what a count takes */
-	pthread_barrier_t ready;
-	unsigned long count;
-	double ns;
-} soaker;
-
-static unsigned long soaked(void)
-{
-	return __atomic_load_n(&soaker.count, __ATOMIC_RELAXED);
-}
 
 /* Every other place where a chunk begins a page. */
 static size_t apart(unsigned int i)
@@ -460,55 +439,6 @@ static const struct way {
 	{ "four-buffers", way_four_buffers, true },
 	{ "limit", way_limit, true },
 };
-
-static unsigned long long now_ns(void)
-{
-	struct timespec ts;
-
-	if (clock_gettime(CLOCK_MONOTONIC_RAW, &ts))
-		err(1, "clock_gettime");
-	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
-}
-
-/* Never inline: each count is to take the same time. */
-static __attribute_noinline__ void soak_up(unsigned long n)
-{
-	while (n--)
-		__atomic_store_n(&soaker.count, soaked() + 1, __ATOMIC_RELAXED);
-}
-
-/* Runs when nothing else does; what little it gets otherwise is taken off, too. */
-static void *soak(void *arg)
-{
-	struct sched_param param = { };
-	double least = 1e9;
-	unsigned int i;
-
-	if (sched_setscheduler(0, SCHED_IDLE, &param))
-		err(1, "SCHED_IDLE");
-	/* without an interrupt once at least */
-	for (i = 0; i < 20; i++) {
-		unsigned long long ns = now_ns();
-
-		soak_up(SOAKED);
-		ns = now_ns() - ns;
-		if (ns < least)
-			least = ns;
-	}
-	soaker.ns = least / SOAKED;
-	pthread_barrier_wait(&soaker.ready);
-	for (;;)
-		soak_up(-1UL);
-	return NULL;
-}
-
-static void set_up_soaker(void)
-{
-	if (pthread_barrier_init(&soaker.ready, NULL, 2) ||
-	    pthread_create(&soaker.thread, NULL, soak, NULL))
-		errx(1, "pthread_create");
-	pthread_barrier_wait(&soaker.ready);
-}
 
 /* All that was sent has been received, and nothing remains to be done for it. */
 static void drain(const struct way *way)
