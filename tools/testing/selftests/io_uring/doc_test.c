@@ -46,6 +46,7 @@ TEST(program)
 	struct reader reader = { .got = malloc(WANT_MAX) };
 	struct pbuf_ring pbufs = { .bgid = GROUP };
 	int fd[2] = { -1, -1 };
+	int most = 0, i;
 
 	ASSERT_NE(NULL, reader.got);
 	ASSERT_EQ(0, socket_pair(AF_INET, SOCK_STREAM, fd, 0, 0));
@@ -71,6 +72,11 @@ TEST(program)
 	EXPECT_EQ(0, s.notifs);
 	EXPECT_EQ(s.tail, s.head);
 	EXPECT_EQ(s.head, pbuf_ring_head(&s.ring, &pbufs));
+
+	/* and it has sent bundles */
+	for (i = 0; i < ENTRIES; i++)
+		most = s.taken[i] > most ? s.taken[i] : most;
+	EXPECT_LT(1, most);
 }
 
 TEST_HARNESS_MAIN
