@@ -188,9 +188,8 @@ check-liburing: liburing ## liburing's own tests, without and with the series (T
 	@scripts/kernel $(LINUX) $(B)/liburing-kernel $(CACHE) $(ARCH) base liburing
 	@vm/check-liburing $(B)/check-liburing $(B)/liburing-build $(B)/base/liburing-kernel $(B)/liburing-kernel $(T)
 
-check-example: kernel example-server ## the example HTTP server, under load and among bad clients (DEBUG_KERNEL=1: on that one)
-	@$(if $(DEBUG_KERNEL),$(MAKE) debug-kernel)
-	@vm/check-example $(if $(DEBUG_KERNEL),$(A)/debug,$(KERNEL)) $(A)/check-example $(A)/example-server/file-server
+check-example: kernel example-server ## the example HTTP server, under load and among bad clients
+	@vm/check-example $(KERNEL) $(A)/check-example $(A)/example-server/file-server
 
 torture: debug-kernel races-kernel selftests compat-selftests ## tests and fuzzing on two debug kernels (TIME=minutes, SEED=number)
 	@vm/torture $(A)/torture '$(TIME)' '$(SEED)' $(A)/debug $(A)/races $(A)/selftests $(COMPAT:%=$(A)/selftests-%)
