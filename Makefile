@@ -215,7 +215,7 @@ cross: tree ## compile io_uring/ and net/ for each of the other machines with W=
 	@scripts/deps $(wildcard base/packages-*)
 	@scripts/sparse $(B) $(CACHE)
 	@scripts/base-tree $(LINUX) $(BASE_LINUX)
-	@for arch in $(filter-out x86_64,$(ARCHS)); do MORE=net/ scripts/warnings $(LINUX) $(BASE_LINUX) $(B)/cross/$$arch \
+	@for arch in $(filter-out x86_64,$(ARCHS)); do ALSO=net/ scripts/warnings $(LINUX) $(BASE_LINUX) $(B)/cross/$$arch \
 		$(CACHE) $(B)/sparse/sparse $$arch base test kunit options; done
 
 series: sender tree liburing-tree ## mails for git send-email in build/series: kernel, liburing ([V=2] [SIGNOFF='Name <mail>'])

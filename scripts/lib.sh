@@ -46,6 +46,26 @@ accel() {
 	esac
 }
 
+# one_processor OBJ: guests of the kernel built in OBJ get one processor, whose work can be counted: $unit says in what.
+# The emulator takes a nanosecond for each instruction then.
+# shellcheck disable=SC2034 # for whoever calls it
+one_processor() {
+	machine "$1/machine"
+	accel
+	unit=nanoseconds
+	export ACCEL=$accel QEMU_ARGS="-smp 1 ${QEMU_ARGS:-}"
+	[ "$accel" != tcg ] || unit=instructions QEMU_ARGS+=' -icount shift=0'
+}
+
+# copy_libraries ROOT PROGRAM...: ROOT gets the libraries of all PROGRAMs at the paths that they have here
+copy_libraries() {
+	local root=$1 libraries
+	shift
+	libraries=$(ldd "$@")
+	! grep 'not found' <<< "$libraries" >&2 || die "libraries of $* are missing" "install the packages that have them"
+	grep -oP '/\S+(?= \()' <<< "$libraries" | sort -u | xargs cp -L --parents -t "$root"
+}
+
 # port_is_free PORT: nobody listens at that TCP port of this machine
 port_is_free() { [ -z "$(ss -Hltn "sport = :$1")" ]; }
 
