@@ -21,6 +21,8 @@ export ACCEL
 # What example serves, and at which port of this machine; empty: a few files to try.
 DIR ?=
 PORT ?= 8080
+# The configuration of what deb builds; empty: the kernel's defconfig, and what the selftests need.
+CONFIG ?=
 # How long torture fuzzes each kernel, in minutes, and from which seed on; empty: the time.
 TIME ?= 10
 SEED ?=
@@ -53,7 +55,7 @@ $(error ARCH=$(ARCH) is unknown; use one of: $(ARCHS))
 endif
 # These name what they build for themselves.
 ifneq ($(ARCH),x86_64)
-$(foreach goal,$(filter bisect check-liburing check-net check-skips coverage cross lint mutants torture bench bench-base \
+$(foreach goal,$(filter bisect check-deb check-liburing check-net check-skips coverage cross deb lint mutants torture bench bench-base \
 	bench-example profile,$(MAKECMDGOALS)),\
 	$(error 'make $(goal)' has no ARCH=$(ARCH); leave ARCH out))
 endif
@@ -65,7 +67,7 @@ endif
 
 .DEFAULT_GOAL := demo
 .NOTPARALLEL:
-.PHONY: help demo example check check-net check-liburing check-example torture coverage mutants bench bench-base \
+.PHONY: help demo example check check-net check-liburing check-example check-deb deb torture coverage mutants bench bench-base \
 	bench-example profile run shell fetch tree liburing-tree liburing liburing-tests example-server check-skips save \
 	kernel debug-kernel races-kernel selftests compat-selftests bisect cross sender series docs lint deps clean
 
@@ -190,6 +192,14 @@ check-liburing: liburing ## liburing's own tests, without and with the series (T
 
 check-example: kernel example-server ## the example HTTP server, under load and among bad clients
 	@vm/check-example $(KERNEL) $(A)/check-example $(A)/example-server/file-server
+
+deb: tree ## Debian packages of the patched kernel in build/deb (CONFIG=/boot/config-...)
+	@scripts/deps base/packages-deb
+	@scripts/deb $(LINUX) $(B)/deb/kernel $(CACHE) $(ARCH) $(if $(CONFIG),'$(CONFIG)')
+
+check-deb: selftests compat-selftests ## install the packages of 'make deb' in a Debian system, boot, test (T=names), remove them
+	@$(MAKE) deb CONFIG=
+	@vm/check-deb $(B)/deb/kernel $(B)/check-deb '$(T)' $(B)/selftests $(COMPAT:%=$(B)/selftests-%)
 
 torture: debug-kernel races-kernel selftests compat-selftests ## tests and fuzzing on two debug kernels (TIME=minutes, SEED=number)
 	@vm/torture $(A)/torture '$(TIME)' '$(SEED)' $(A)/debug $(A)/races $(A)/selftests $(COMPAT:%=$(A)/selftests-%)

@@ -66,6 +66,17 @@ copy_libraries() {
 	grep -oP '/\S+(?= \()' <<< "$libraries" | sort -u | xargs cp -L --parents -t "$root"
 }
 
+# debian_here: set $codename and $mirror, which Debian this machine runs, and where its apt gets it
+# shellcheck disable=SC2034 # for whoever calls it
+debian_here() {
+	codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
+	# shellcheck disable=SC2016 # apt expands it
+	mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' \
+		"Codename: $codename" 'Label: Debian' | sort -u | head -n 1)
+	[ -n "$mirror" ] ||
+		die "apt knows no Debian mirror for '$codename'" "run apt-get update, or check /etc/apt/sources.list.d"
+}
+
 # port_is_free PORT: nobody listens at that TCP port of this machine
 port_is_free() { [ -z "$(ss -Hltn "sport = :$1")" ]; }
 
@@ -121,6 +132,30 @@ series_hash() {
 use_ccache() {
 	export CCACHE_DIR=$1/ccache CCACHE_BASEDIR=$2 CCACHE_NOHASHDIR=1 CCACHE_MAXSIZE=8G
 	mkdir -p "$CCACHE_DIR"
+}
+
+# kernel_objects OBJ ARCH: OBJ is where a kernel for ARCH is built, OBJ/machine says what that is. It is set.
+kernel_objects() {
+	local file
+	file=$(dirname "${BASH_SOURCE[0]}")/../machines/$2
+	mkdir -p "$1"
+	machine "$file"
+	cp "$file" "$1/machine"
+}
+
+# build_kernel LINUX OBJ CACHE TARGET...: have the kernel's make build TARGETs of LINUX in OBJ, as OBJ/.config says
+build_kernel() {
+	local linux=$1 obj=$2
+	use_ccache "$3" "${linux%/*}"
+	shift 3
+	# No time, user or host gets into objects.
+	export KBUILD_BUILD_TIMESTAMP=1970-01-01 KBUILD_BUILD_USER=user KBUILD_BUILD_HOST=host KBUILD_BUILD_VERSION=1
+	say "building $obj, log in $obj/build.log"
+	make -C "$linux" O="$obj" CC="ccache ${cross}gcc" HOSTCC='ccache gcc' -j"$(nproc)" "$@" 2>&1 |
+		tee "$obj/build.log" | awk 'NR % 200 == 0 { print "  " NR " steps,", $0; fflush() }' >&2 || {
+		grep -m 5 -E 'error|Error' "$obj/build.log" >&2
+		die "the kernel in $linux does not build" "see $obj/build.log"
+	}
 }
 
 # configure_liburing TREE HEADERS OBJ CC: have OBJ be where make builds the liburing in TREE with CC against HEADERS
