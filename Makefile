@@ -55,8 +55,8 @@ $(error ARCH=$(ARCH) is unknown; use one of: $(ARCHS))
 endif
 # These name what they build for themselves.
 ifneq ($(ARCH),x86_64)
-$(foreach goal,$(filter bisect check-deb check-liburing check-net check-skips coverage cross deb lint mutants torture bench bench-base \
-	bench-example profile,$(MAKECMDGOALS)),\
+$(foreach goal,$(filter bisect check-deb check-liburing check-net check-skips coverage cross deb lint mutants torture \
+	bench bench-base bench-example profile,$(MAKECMDGOALS)),\
 	$(error 'make $(goal)' has no ARCH=$(ARCH); leave ARCH out))
 endif
 
@@ -67,9 +67,10 @@ endif
 
 .DEFAULT_GOAL := demo
 .NOTPARALLEL:
-.PHONY: help demo example check check-net check-liburing check-example check-deb deb torture coverage mutants bench bench-base \
-	bench-example profile run shell fetch tree liburing-tree liburing liburing-tests example-server check-skips save \
-	kernel debug-kernel races-kernel selftests compat-selftests bisect cross sender series docs lint deps clean
+.PHONY: help demo example check check-net check-liburing check-example check-deb deb torture coverage mutants \
+	bench bench-base bench-example profile run shell fetch tree liburing-tree liburing liburing-tests example-server \
+	check-skips save kernel debug-kernel races-kernel selftests compat-selftests bisect cross sender series docs lint \
+	deps clean
 
 help: ## this list
 	@echo 'usage: make [TARGET] [VARIABLE=value...]'
@@ -222,7 +223,7 @@ bisect: tree ## build, boot and test each commit of the series (N=numbers: some 
 	@scripts/bisect $(LINUX) $(BASE_LINUX) $(B)/bisect $(CACHE) $(B)/sparse/sparse $(N)
 
 cross: tree ## compile io_uring/ and net/ for each of the other machines with W=1 and sparse
-	@scripts/deps $(wildcard base/packages-*)
+	@scripts/deps $(wildcard $(ARCHS:%=base/packages-%))
 	@scripts/sparse $(B) $(CACHE)
 	@scripts/base-tree $(LINUX) $(BASE_LINUX)
 	@for arch in $(filter-out x86_64,$(ARCHS)); do ALSO=net/ scripts/warnings $(LINUX) $(BASE_LINUX) $(B)/cross/$$arch \
