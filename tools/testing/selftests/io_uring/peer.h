@@ -96,10 +96,13 @@ static inline int socket_full(int fd[2])
 {
 	struct sockaddr_un un = { .sun_family = AF_UNIX };
 	socklen_t len = sizeof(un.sun_family);
+	/* it is the queue that is full, however long net.unix.max_dgram_qlen is */
+	int room = 16 << 20;
 
 	fd[0] = socket(AF_UNIX, SOCK_DGRAM, 0);
 	fd[1] = socket(AF_UNIX, SOCK_DGRAM, 0);
-	if (fd[0] < 0 || fd[1] < 0 || bind(fd[1], (void *)&un, len))
+	if (fd[0] < 0 || fd[1] < 0 || bind(fd[1], (void *)&un, len) ||
+	    setsockopt(fd[0], SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof(room)))
 		return -errno;
 	len = sizeof(un);
 	if (getsockname(fd[1], (void *)&un, &len) ||
