@@ -386,7 +386,7 @@ static int hold(struct walker *w)
 	for (i = 0; i < w->s->held; i++) {
 		sqe = ring_prep(&w->e.ring, IORING_OP_POLL_ADD);
 		sqe->fd = w->silent[0];
-		sqe->poll32_events = POLLIN;
+		sqe->poll_events = POLLIN;
 		sqe->user_data = HELD;
 	}
 	if (i && ring_submit(&w->e.ring))

@@ -158,7 +158,7 @@ TEST_F(issued, drained)
 	sqe = ring_prep(&e->ring, IORING_OP_POLL_ADD);
 	sqe->user_data = 1;
 	sqe->fd = fd[0];
-	sqe->poll32_events = POLLIN;
+	sqe->poll_events = POLLIN;
 	sqe = env_prep(e, IORING_OP_SEND_ZC, 0, SEL_REG);
 	sqe->user_data = 2;
 	sqe->flags |= IOSQE_IO_DRAIN | IOSQE_IO_LINK;
