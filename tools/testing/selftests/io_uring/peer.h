@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -80,35 +81,49 @@ static inline int socket_pair(int family, int type, int fd[2], int sndbuf,
 	return fd[1] < 0 ? -errno : 0;
 }
 
-/* Send a byte as often as there is room for one. */
+/*
+ * Have no room in the queue of @fd, a datagram socket, for any sender. What is in
+ * there has a byte each. A sender has a limit of its own, so that the queue is full
+ * only if one that has nothing in there finds it so.
+ */
 static inline int socket_fill(int fd)
 {
-	while (send(fd, "", 1, MSG_DONTWAIT) == 1)
-		;
-	return errno == EAGAIN ? 0 : -errno;
+	struct sockaddr_un un;
+	socklen_t len = sizeof(un);
+	bool sent;
+
+	if (getsockname(fd, (void *)&un, &len))
+		return -errno;
+	do {
+		int from = socket(AF_UNIX, SOCK_DGRAM, 0);
+
+		if (from < 0)
+			return -errno;
+		sent = false;
+		while (sendto(from, "", 1, MSG_DONTWAIT, (void *)&un, len) == 1)
+			sent = true;
+		if (errno != EAGAIN)
+			return -errno;
+		close(from);
+	} while (sent);
+	return 0;
 }
 
-/*
- * A datagram socket and where it sends to, which has no room until something is
- * read. What is in there has a byte each.
- */
+/* fd[0] sends to fd[1], which has no room until something is read. */
 static inline int socket_full(int fd[2])
 {
 	struct sockaddr_un un = { .sun_family = AF_UNIX };
 	socklen_t len = sizeof(un.sun_family);
-	/* it is the queue that is full, however long net.unix.max_dgram_qlen is */
-	int room = 16 << 20;
 
 	fd[0] = socket(AF_UNIX, SOCK_DGRAM, 0);
 	fd[1] = socket(AF_UNIX, SOCK_DGRAM, 0);
-	if (fd[0] < 0 || fd[1] < 0 || bind(fd[1], (void *)&un, len) ||
-	    setsockopt(fd[0], SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof(room)))
+	if (fd[0] < 0 || fd[1] < 0 || bind(fd[1], (void *)&un, len))
 		return -errno;
 	len = sizeof(un);
 	if (getsockname(fd[1], (void *)&un, &len) ||
 	    connect(fd[0], (void *)&un, len))
 		return -errno;
-	return socket_fill(fd[0]);
+	return socket_fill(fd[1]);
 }
 
 /* Make room for one more. */

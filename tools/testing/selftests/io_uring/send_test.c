@@ -354,7 +354,7 @@ TEST(datagram_waits)
 		EXPECT_EQ(1000, r.res);
 		EXPECT_EQ(datagrams[i].select, !!(r.flags & IORING_CQE_F_BUFFER));
 		ASSERT_EQ(0, socket_expect(fd[1], p, 1000));
-		ASSERT_EQ(0, socket_fill(fd[0]));
+		ASSERT_EQ(0, socket_fill(fd[1]));
 	}
 	EXPECT_EQ(taken, env_head(e));
 }
@@ -383,6 +383,7 @@ TEST(poll_disagrees)
 	sqe->addr2 = (unsigned long)&ss;
 	sqe->addr_len = len;
 	ASSERT_EQ(0, ring_submit(&e->ring));
+	EXPECT_EQ(NULL, ring_peek(&e->ring));
 	ASSERT_EQ(0, socket_drop_one(fd[1]));
 	ASSERT_EQ(0, env_wait(e, &r));
 	EXPECT_TOOK(&r, 1000, 0);
