@@ -65,8 +65,11 @@ static void finish(struct __test_metadata *_metadata, struct env *e)
 	EXPECT_EQ(0, env_finish(e));
 }
 
-/* Both send the same memory, and neither cares for the other's table. */
-TEST_F(clone, both_in_flight)
+/*
+ * Both send the same memory, and neither cares for the other's table. An emulator
+ * takes its time to use that much memory.
+ */
+TEST_F_TIMEOUT(clone, both_in_flight, 120)
 {
 	struct env *src = &self->src, *dst = &self->dst;
 	int i;
@@ -83,7 +86,7 @@ TEST_F(clone, both_in_flight)
 }
 
 /* The ring that it was cloned from is gone, and so is all user memory. */
-TEST_F(clone, source_closed)
+TEST_F_TIMEOUT(clone, source_closed, 120)
 {
 	struct env *src = &self->src, *dst = &self->dst;
 	int i;

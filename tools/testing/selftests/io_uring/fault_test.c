@@ -58,7 +58,7 @@ static const struct layout full_array = { 130, 130, 2, 3968, 1, 128 };
 /* more than a bundle takes */
 static const struct layout many_entries = { 300, 50, 1, 0, 50 };
 /* in a small socket */
-static const struct layout more_than_room = { 14, 2000, 4, 0, 2048 };
+static const struct layout more_than_room = { 14, 4000, 4, 0, 4096 };
 
 /* What is to be sent, and how. */
 struct scenario {
