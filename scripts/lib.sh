@@ -23,7 +23,7 @@ need_space() {
 # build for it
 # shellcheck disable=SC2034 # for whoever calls it
 machine() {
-	kernel_arch='' image='' cross='' cc='' programs='' qemu=() nic='' console=''
+	kernel_arch='' image='' cross='' cc='' programs='' qemu=() tcg_cpu='' nic='' console=''
 	[ -f "$1" ] || die "$1 does not exist" "set ARCH to the name of a file in machines/, or build the kernel again"
 	# shellcheck disable=SC1090 # one of machines/
 	. "$1"
