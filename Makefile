@@ -171,7 +171,6 @@ check: deps ## all tests on a debug kernel (T=names: some of them); BASE=sid: wh
 else
 check: debug-kernel selftests compat-selftests liburing-tests
 	@vm/check $(A)/debug $(A)/check '$(T)' $(A)/selftests $(COMPAT:%=$(A)/selftests-%) $(LIBURING_TESTS)
-	@$(if $(T)$(filter-out x86_64,$(ARCH)),,$(MAKE) check-skips)
 endif
 
 check-skips: liburing-tests ## that the tests of the patched liburing skip without the series
