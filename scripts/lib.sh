@@ -46,15 +46,21 @@ accel() {
 	esac
 }
 
-# one_processor OBJ: guests of the kernel built in OBJ get one processor, whose work can be counted: $unit says in what.
-# The emulator takes a nanosecond for each instruction then.
-# shellcheck disable=SC2034 # for whoever calls it
-one_processor() {
+# processors OBJ NUMBER SHIFT: guests of the kernel built in OBJ get NUMBER processors. The emulator runs one of them at a
+# time then, and takes 2^SHIFT nanoseconds for each instruction.
+processors() {
 	machine "$1/machine"
 	accel
+	export ACCEL=$accel QEMU_ARGS="-smp $2 ${QEMU_ARGS:-}"
+	[ "$accel" != tcg ] || QEMU_ARGS+=" -icount shift=$3"
+}
+
+# one_processor OBJ: they get one processor, whose work can be counted: $unit says in what
+# shellcheck disable=SC2034 # for whoever calls it
+one_processor() {
+	processors "$1" 1 0
 	unit=nanoseconds
-	export ACCEL=$accel QEMU_ARGS="-smp 1 ${QEMU_ARGS:-}"
-	[ "$accel" != tcg ] || unit=instructions QEMU_ARGS+=' -icount shift=0'
+	[ "$accel" != tcg ] || unit=instructions
 }
 
 # copy_libraries ROOT PROGRAM...: ROOT gets the libraries of all PROGRAMs at the paths that they have here
