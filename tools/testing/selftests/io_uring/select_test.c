@@ -132,11 +132,11 @@ static int set_memlock(unsigned long pages)
 FIXTURE_SETUP(memlock)
 {
 	struct env *e = &self->e;
-	uid_t uid = 1 + getpid();
+	uid_t uid = getpid();
 
 	/*
-	 * The superuser is not charged. Another test's user may be, still: what
-	 * a ring held is given back some time after it was closed.
+	 * The superuser is not charged, and another test's user may still be:
+	 * what a ring held is given back some time after it was closed.
 	 */
 	ASSERT_EQ(0, setresuid(uid, uid, uid));
 	ASSERT_EQ(0, env_init(e, &variant->issue));
