@@ -18,11 +18,15 @@ FIXTURE_TEARDOWN(issued)
 	EXPECT_EQ(0, env_finish(&self->e));
 }
 
+static void add_entry(struct env *e, char *p, size_t len)
+{
+	pbuf_ring_add(&e->pbufs, (unsigned long)p, len, e->next_bid++);
+	pbuf_ring_publish(&e->pbufs);
+}
+
 static void add(struct env *e, unsigned int i, size_t off, size_t len)
 {
-	pbuf_ring_add(&e->pbufs, (unsigned long)e->mem[i] + off, len,
-		      e->next_bid++);
-	pbuf_ring_publish(&e->pbufs);
+	add_entry(e, e->mem[i] + off, len);
 	env_want(e, e->mem[i] + off, len);
 }
 
@@ -134,6 +138,8 @@ FIXTURE_SETUP(memlock)
 	struct env *e = &self->e;
 	uid_t uid = getpid();
 
+	if (geteuid())
+		SKIP(return, "needs to be root");
 	/*
 	 * The superuser is not charged, and another test's user may still be:
 	 * what a ring held is given back some time after it was closed.
@@ -166,19 +172,24 @@ TEST_F(memlock, user_memory)
 /* As many pages are charged for registered memory. */
 #define CHARGED		(NR_MEM * MEM_SIZE / 4096)
 
+#define NO_GROUP	(-1)
+
 /* How many pages RLIMIT_MEMLOCK has to allow for @len bytes to be sent. */
-static int pages_needed(struct env *e, size_t len, bool select)
+static int pages_needed(struct env *e, size_t len, int group,
+			unsigned short ioprio)
 {
 	struct io_uring_sqe *sqe;
 	struct result r;
 	int pages;
 
 	for (pages = CHARGED; !set_memlock(pages); pages++) {
-		sqe = env_prep(e, IORING_OP_SEND_ZC, len, 0);
-		if (!select) {
+		sqe = env_prep(e, IORING_OP_SEND_ZC, len, ioprio);
+		if (group == NO_GROUP) {
 			sqe->flags &= ~IOSQE_BUFFER_SELECT;
 			sqe->buf_group = 0;
 			sqe->addr = (unsigned long)e->mem[0];
+		} else {
+			sqe->buf_group = group;
 		}
 		if (ring_submit(&e->ring) || env_wait(e, &r))
 			break;
@@ -198,27 +209,38 @@ TEST_F(memlock, as_without_select)
 	int pages[ARRAY_SIZE(len)];
 	struct env *e = &self->e;
 	unsigned int i;
+	char *p = e->mem[0];
 
 	for (i = 0; i < ARRAY_SIZE(len); i++) {
-		env_want(e, e->mem[0], len[i]);
-		pages[i] = pages_needed(e, len[i], false);
+		env_want(e, p, len[i]);
+		pages[i] = pages_needed(e, len[i], NO_GROUP, 0);
 		ASSERT_LT(CHARGED, pages[i]);
-		add(e, 0, 0, len[i]);
-		EXPECT_EQ(pages[i], pages_needed(e, len[i], true));
+		add_entry(e, p, 32 * 4096);
+		env_want(e, p, len[i]);
+		EXPECT_EQ(pages[i], pages_needed(e, len[i], BGID, 0));
 	}
 	EXPECT_EQ(pages[0], pages[2]);
+
+	add_entry(e, p, 10 * 4096);
+	add_entry(e, p + 10 * 4096, 6 * 4096);
+	env_want(e, p, len[1]);
+	EXPECT_EQ(pages[1], pages_needed(e, len[1], BGID, BUNDLE));
 }
 
 TEST_F(memlock, legacy)
 {
 	struct env *e = &self->e;
 	struct result r;
+	int i;
 
-	ASSERT_EQ(0, env_provide_legacy(e, LEGACY, e->mem[0], 4096, 2));
-	ASSERT_EQ(0, send_legacy(e, 0, 0, &r));
-	EXPECT_NOTHING_TAKEN(&r, -ENOMEM);
-	ASSERT_EQ(0, send_legacy(e, 0, 0, &r));
-	EXPECT_NOTHING_TAKEN(&r, -ENOMEM);
+	ASSERT_EQ(0, env_provide_legacy(e, LEGACY, e->mem[0], 4096, 1));
+	for (i = 0; i < 2; i++) {
+		ASSERT_EQ(0, send_legacy(e, 0, 0, &r));
+		EXPECT_NOTHING_TAKEN(&r, -ENOMEM);
+	}
+	/* It is still there. */
+	env_want(e, e->mem[0], 4096);
+	EXPECT_LT(CHARGED, pages_needed(e, 4096, LEGACY, 0));
 }
 
 /* Registered memory was charged once, when it was registered. */
