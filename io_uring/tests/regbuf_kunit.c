@@ -688,6 +688,7 @@ static const struct regbuf_select_case regbuf_big_cases[] = {
 	  { { USER, 0, SZ_1G }, { USER, SZ_1G, MAX_RW_COUNT - SZ_1G }, { USER, MAX_RW_COUNT, 1 } },
 	  2, MAX_RW_COUNT },
 	{ "no memory", 0, 1, { { KERN, 1, NOMEM_LEN } }, .ret = -ENOMEM },
+	{ "no memory, in a row", 0, 2, { { KERN, 1, 9 }, { KERN, 10, NOMEM_LEN } }, 1, 9, 1 },
 	{ "no memory, user", 0, 1, { { USER, 1, NOMEM_LEN } }, 1, NOMEM_LEN },
 	{ "no memory, scattered", 0, 2, { { USER, 1, NOMEM_LEN }, { USER, 0, 9 } }, 1, NOMEM_LEN },
 	{ "no memory, fourth", 0, 4,

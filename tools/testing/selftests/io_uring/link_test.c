@@ -3,6 +3,8 @@
  * SEND_ZC in link chains: a notification comes exactly where the CQE of its
  * send has announced it.
  */
+#include <sys/un.h>
+
 #include "issued.h"
 
 FIXTURE_SETUP(issued)
@@ -97,15 +99,25 @@ TEST(poll_first_in_worker)
 {
 	static const unsigned char opcodes[] = {
 		IORING_OP_SEND_ZC, IORING_OP_SEND, IORING_OP_RECV,
+		IORING_OP_ACCEPT,
 	};
+	static const struct sockaddr_un autobind = { .sun_family = AF_UNIX };
+	struct sockaddr_un addr;
+	socklen_t addr_len = sizeof(addr);
 	struct env env, *e = &env;
 	struct io_uring_sqe *sqe;
 	struct io_uring_cqe cqe;
 	unsigned int i, left;
 	char got[1000];
-	int fd[2];
+	int fd[2], server, client;
 
 	ASSERT_EQ(0, env_init(e, NULL));
+	server = socket(AF_UNIX, SOCK_STREAM, 0);
+	client = socket(AF_UNIX, SOCK_STREAM, 0);
+	ASSERT_EQ(0, bind(server, (void *)&autobind, sizeof(sa_family_t)));
+	ASSERT_EQ(0, getsockname(server, (void *)&addr, &addr_len));
+	ASSERT_EQ(0, listen(server, 1));
+	ASSERT_EQ(0, connect(client, (void *)&addr, addr_len));
 	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM, 0, fd));
 	ASSERT_EQ(sizeof(got), send(fd[1], e->mem[0], sizeof(got), 0));
 	for (i = 0; i < 2; i++)
@@ -114,26 +126,41 @@ TEST(poll_first_in_worker)
 	sqe->flags = IOSQE_ASYNC | IOSQE_IO_LINK;
 	sqe->user_data = ARRAY_SIZE(opcodes);
 	for (i = 0; i < ARRAY_SIZE(opcodes); i++) {
-		if (opcodes[i] == IORING_OP_RECV) {
+		switch (opcodes[i]) {
+		case IORING_OP_RECV:
 			sqe = ring_prep(&e->ring, IORING_OP_RECV);
 			sqe->fd = fd[0];
 			sqe->addr = (unsigned long)got;
 			sqe->len = sizeof(got);
-		} else {
+			sqe->ioprio = IORING_RECVSEND_POLL_FIRST;
+			break;
+		case IORING_OP_ACCEPT:
+			sqe = ring_prep(&e->ring, IORING_OP_ACCEPT);
+			sqe->fd = server;
+			sqe->ioprio = IORING_ACCEPT_POLL_FIRST;
+			break;
+		default:
 			sqe = env_prep(e, opcodes[i], 1000, SEL_BUNDLE);
-			sqe->flags |= IOSQE_IO_LINK;
+			sqe->ioprio |= IORING_RECVSEND_POLL_FIRST;
 		}
-		sqe->ioprio |= IORING_RECVSEND_POLL_FIRST;
+		if (i < ARRAY_SIZE(opcodes) - 1)
+			sqe->flags |= IOSQE_IO_LINK;
 		sqe->user_data = i;
 	}
 	ASSERT_EQ(0, ring_submit(&e->ring));
 	/* the NOP, the notification and these */
 	for (left = ARRAY_SIZE(opcodes) + 2; left; left--) {
 		ASSERT_EQ(0, ring_wait(&e->ring, &cqe));
-		if (cqe.user_data < ARRAY_SIZE(opcodes) &&
-		    !(cqe.flags & IORING_CQE_F_NOTIF))
+		if (cqe.user_data == ARRAY_SIZE(opcodes) ||
+		    cqe.flags & IORING_CQE_F_NOTIF)
+			continue;
+		if (opcodes[cqe.user_data] == IORING_OP_ACCEPT) {
+			EXPECT_EQ(0, close(cqe.res))
+				TH_LOG("accepted: %d", cqe.res);
+		} else {
 			EXPECT_EQ(1000, cqe.res)
 				TH_LOG("opcode %d", opcodes[cqe.user_data]);
+		}
 	}
 	EXPECT_EQ(0, memcmp(got, e->mem[0], sizeof(got)));
 	EXPECT_EQ(2, env_head(e));
@@ -142,7 +169,8 @@ TEST(poll_first_in_worker)
 
 /*
  * IOSQE_IO_DRAIN: after all that came before, and ahead of all that comes
- * after. The notification is not among what it waits for.
+ * after. Its own notification is not among what it waits for, but is for what
+ * is behind it.
  */
 TEST_F(issued, drained)
 {
@@ -175,6 +203,8 @@ TEST_F(issued, drained)
 			continue;
 		}
 		EXPECT_EQ(next, cqe.user_data);
+		if (next == 4)
+			EXPECT_EQ(0, notifs);
 		next++;
 		if (cqe.flags & IORING_CQE_F_MORE) {
 			EXPECT_EQ(1000, cqe.res);
