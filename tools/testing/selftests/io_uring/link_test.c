@@ -167,6 +167,46 @@ TEST(poll_first_in_worker)
 	EXPECT_EQ(0, env_finish(e));
 }
 
+/* Nor does it block for what may not wait. */
+TEST(poll_first_without_waiting)
+{
+	static const unsigned char opcodes[] = {
+		IORING_OP_SEND_ZC, IORING_OP_SEND, IORING_OP_ACCEPT,
+	};
+	static const struct sockaddr_un autobind = { .sun_family = AF_UNIX };
+	int server = socket(AF_UNIX, SOCK_STREAM, 0);
+	struct env env, *e = &env;
+	struct io_uring_sqe *sqe;
+	struct io_uring_cqe cqe;
+	struct result r;
+	unsigned int i;
+
+	ASSERT_EQ(0, env_init(e, NULL));
+	ASSERT_EQ(0, bind(server, (void *)&autobind, sizeof(sa_family_t)));
+	ASSERT_EQ(0, listen(server, 1));
+	env_add(e, 0, 0, 1000);
+	for (i = 0; i < ARRAY_SIZE(opcodes); i++) {
+		ring_prep(&e->ring, IORING_OP_NOP)->flags = IOSQE_ASYNC | IOSQE_IO_LINK;
+		sqe = env_prep(e, opcodes[i], 0, SEL_BUNDLE | IORING_RECVSEND_POLL_FIRST);
+		sqe->msg_flags |= MSG_DONTWAIT;
+		if (opcodes[i] == IORING_OP_ACCEPT) {
+			memset(sqe, 0, sizeof(*sqe));
+			sqe->opcode = IORING_OP_ACCEPT;
+			sqe->fd = server;
+			sqe->ioprio = IORING_ACCEPT_POLL_FIRST | IORING_ACCEPT_DONTWAIT;
+		}
+		ASSERT_EQ(0, ring_submit(&e->ring));
+		ASSERT_EQ(0, ring_wait(&e->ring, &cqe));
+		EXPECT_EQ(0, cqe.res);
+		ASSERT_EQ(0, env_wait(e, &r));
+		EXPECT_EQ(-EAGAIN, r.res)
+			TH_LOG("opcode %d", opcodes[i]);
+		EXPECT_FALSE(r.flags & IORING_CQE_F_BUFFER);
+	}
+	EXPECT_EQ(0, env_head(e));
+	close(server);
+}
+
 /*
  * IOSQE_IO_DRAIN: after all that came before, and ahead of all that comes
  * after. Its own notification is not among what it waits for, but is for what

@@ -140,11 +140,13 @@ FIXTURE_SETUP(memlock)
 
 	if (geteuid())
 		SKIP(return, "needs to be root");
+
 	/*
 	 * The superuser is not charged, and another test's user may still be:
 	 * what a ring held is given back some time after it was closed.
 	 */
-	ASSERT_EQ(0, setresuid(uid, uid, uid));
+	if (setresuid(uid, uid, uid))
+		SKIP(return, "no other user to be");
 	ASSERT_EQ(0, env_init(e, &variant->issue));
 	ASSERT_EQ(0, set_memlock(0));
 }
