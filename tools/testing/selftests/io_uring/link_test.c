@@ -204,6 +204,7 @@ TEST(poll_first_without_waiting)
 		EXPECT_FALSE(r.flags & IORING_CQE_F_BUFFER);
 	}
 	EXPECT_EQ(0, env_head(e));
+	EXPECT_EQ(0, env_finish(e));
 	close(server);
 }
 
