@@ -386,17 +386,20 @@ TEST_F(disk, done_before_sent)
 }
 
 /*
- * Segments can't be used where they are, there has to be memory for others. For
- * the first entry it is an error that there is none, and nothing is taken.
+ * Segments can't be used where they are, there has to be memory for others. Have
+ * none for those of @nr entries in a row, of 4096 bytes in all.
  */
-TEST_F(disk, no_memory)
+static void check_no_memory(struct __test_metadata *_metadata,
+			    FIXTURE_DATA(disk) *self, unsigned int nr)
 {
 	static const struct inject first = { .nth = 1, .burst = 1 };
+	const unsigned int len = 4096 / nr;
 	struct env *e = &self->e;
 	struct iovec iov = { e->mem[0], 4096 };
 	struct target target;
 	struct result r;
 	struct user u;
+	unsigned int i;
 	int slot;
 
 	ASSERT_EQ(0, connect_reader(e));
@@ -411,17 +414,33 @@ TEST_F(disk, no_memory)
 	ASSERT_EQ(0, env_send(e, 0, SEL_BUNDLE, &r));
 	EXPECT_SENT(&r, 4096, 0);
 
-	add(e, slot, &iov, 0, 4096);
+	for (i = 0; i < nr; i++)
+		add(e, slot, &iov, i * len, len);
 	arm(&target, &first);
 	ASSERT_EQ(0, env_send(e, 0, SEL_BUNDLE, &r));
 	EXPECT_EQ(0, disarm(&target));
 	fault_exit();
-	EXPECT_NOTHING_TAKEN(&r, -ENOMEM);
-	EXPECT_EQ(1, env_head(e));
+	if (nr == 1)
+		EXPECT_NOTHING_TAKEN(&r, -ENOMEM);
+	else
+		EXPECT_SENT(&r, len, 1);
+	EXPECT_EQ(nr, env_head(e));
 	ASSERT_EQ(0, env_send(e, 0, SEL_BUNDLE, &r));
-	EXPECT_SENT(&r, 4096, 1);
+	EXPECT_SENT(&r, len, nr);
 	ASSERT_EQ(0, disk_done(e, &self->d, slot, 4096));
 	EXPECT_EQ(4096, user_finish(&u));
+}
+
+/* For the first entry it is an error, and nothing is taken. */
+TEST_F(disk, no_memory)
+{
+	check_no_memory(_metadata, self, 1);
+}
+
+/* What goes on where that ends is left to the next bundle. */
+TEST_F(disk, no_memory_in_a_row)
+{
+	check_no_memory(_metadata, self, 2);
 }
 
 TEST_HARNESS_MAIN
