@@ -390,11 +390,10 @@ TEST_F(disk, done_before_sent)
  * none for those of @nr entries in a row, of 4096 bytes in all.
  */
 static void check_no_memory(struct __test_metadata *_metadata,
-			    FIXTURE_DATA(disk) *self, unsigned int nr)
+			    struct env *e, struct disk *d, unsigned int nr)
 {
 	static const struct inject first = { .nth = 1, .burst = 1 };
 	const unsigned int len = 4096 / nr;
-	struct env *e = &self->e;
 	struct iovec iov = { e->mem[0], 4096 };
 	struct target target;
 	struct result r;
@@ -407,7 +406,7 @@ static void check_no_memory(struct __test_metadata *_metadata,
 		SKIP(return, NOT_AVAILABLE);
 	ASSERT_EQ(0, fault_init());
 	ASSERT_EQ(0, target_open(&target, gettid()));
-	slot = user_start(e, &self->d, &u, &iov, 1, false);
+	slot = user_start(e, d, &u, &iov, 1, false);
 	ASSERT_LE(0, slot);
 	/* all that a request takes but for the segments */
 	env_add_want(e, USER, 0, 4096);
@@ -427,20 +426,20 @@ static void check_no_memory(struct __test_metadata *_metadata,
 	EXPECT_EQ(nr, env_head(e));
 	ASSERT_EQ(0, env_send(e, 0, SEL_BUNDLE, &r));
 	EXPECT_SENT(&r, len, nr);
-	ASSERT_EQ(0, disk_done(e, &self->d, slot, 4096));
+	ASSERT_EQ(0, disk_done(e, d, slot, 4096));
 	EXPECT_EQ(4096, user_finish(&u));
 }
 
 /* For the first entry it is an error, and nothing is taken. */
 TEST_F(disk, no_memory)
 {
-	check_no_memory(_metadata, self, 1);
+	check_no_memory(_metadata, &self->e, &self->d, 1);
 }
 
 /* What goes on where that ends is left to the next bundle. */
 TEST_F(disk, no_memory_in_a_row)
 {
-	check_no_memory(_metadata, self, 2);
+	check_no_memory(_metadata, &self->e, &self->d, 2);
 }
 
 TEST_HARNESS_MAIN
