@@ -3,8 +3,6 @@
  * SEND_ZC in link chains: a notification comes exactly where the CQE of its
  * send has announced it.
  */
-#include <sys/un.h>
-
 #include "issued.h"
 
 FIXTURE_SETUP(issued)
@@ -94,6 +92,17 @@ TEST(long_chain)
 	EXPECT_EQ(0, env_finish(e));
 }
 
+static struct io_uring_sqe *prep_accept(struct env *e, int server,
+					unsigned short ioprio)
+{
+	struct io_uring_sqe *sqe = ring_prep(&e->ring, IORING_OP_ACCEPT);
+
+	sqe->fd = server;
+	sqe->ioprio = ioprio;
+	e->zc = false;
+	return sqe;
+}
+
 /* A worker goes on with what is linked, and does not poll for that. */
 TEST(poll_first_in_worker)
 {
@@ -101,9 +110,7 @@ TEST(poll_first_in_worker)
 		IORING_OP_SEND_ZC, IORING_OP_SEND, IORING_OP_RECV,
 		IORING_OP_ACCEPT,
 	};
-	static const struct sockaddr_un autobind = { .sun_family = AF_UNIX };
-	struct sockaddr_un addr;
-	socklen_t addr_len = sizeof(addr);
+	struct sockaddr_storage ss;
 	struct env env, *e = &env;
 	struct io_uring_sqe *sqe;
 	struct io_uring_cqe cqe;
@@ -112,12 +119,9 @@ TEST(poll_first_in_worker)
 	int fd[2], server, client;
 
 	ASSERT_EQ(0, env_init(e, NULL));
-	server = socket(AF_UNIX, SOCK_STREAM, 0);
-	client = socket(AF_UNIX, SOCK_STREAM, 0);
-	ASSERT_EQ(0, bind(server, (void *)&autobind, sizeof(sa_family_t)));
-	ASSERT_EQ(0, getsockname(server, (void *)&addr, &addr_len));
-	ASSERT_EQ(0, listen(server, 1));
-	ASSERT_EQ(0, connect(client, (void *)&addr, addr_len));
+	server = socket_listen(AF_INET, SOCK_STREAM, &ss);
+	client = socket(AF_INET, SOCK_STREAM, 0);
+	ASSERT_EQ(0, connect(client, (void *)&ss, sizeof(struct sockaddr_in)));
 	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM, 0, fd));
 	ASSERT_EQ(sizeof(got), send(fd[1], e->mem[0], sizeof(got), 0));
 	for (i = 0; i < 2; i++)
@@ -135,9 +139,7 @@ TEST(poll_first_in_worker)
 			sqe->ioprio = IORING_RECVSEND_POLL_FIRST;
 			break;
 		case IORING_OP_ACCEPT:
-			sqe = ring_prep(&e->ring, IORING_OP_ACCEPT);
-			sqe->fd = server;
-			sqe->ioprio = IORING_ACCEPT_POLL_FIRST;
+			sqe = prep_accept(e, server, IORING_ACCEPT_POLL_FIRST);
 			break;
 		default:
 			sqe = env_prep(e, opcodes[i], 1000, SEL_BUNDLE);
@@ -173,27 +175,25 @@ TEST(poll_first_without_waiting)
 	static const unsigned char opcodes[] = {
 		IORING_OP_SEND_ZC, IORING_OP_SEND, IORING_OP_ACCEPT,
 	};
-	static const struct sockaddr_un autobind = { .sun_family = AF_UNIX };
-	int server = socket(AF_UNIX, SOCK_STREAM, 0);
 	struct env env, *e = &env;
+	struct sockaddr_storage ss;
 	struct io_uring_sqe *sqe;
 	struct io_uring_cqe cqe;
 	struct result r;
 	unsigned int i;
+	int server;
 
 	ASSERT_EQ(0, env_init(e, NULL));
-	ASSERT_EQ(0, bind(server, (void *)&autobind, sizeof(sa_family_t)));
-	ASSERT_EQ(0, listen(server, 1));
+	server = socket_listen(AF_INET, SOCK_STREAM, &ss);
+	ASSERT_LE(0, server);
 	env_add(e, 0, 0, 1000);
 	for (i = 0; i < ARRAY_SIZE(opcodes); i++) {
 		ring_prep(&e->ring, IORING_OP_NOP)->flags = IOSQE_ASYNC | IOSQE_IO_LINK;
-		sqe = env_prep(e, opcodes[i], 0, SEL_BUNDLE | IORING_RECVSEND_POLL_FIRST);
-		sqe->msg_flags |= MSG_DONTWAIT;
 		if (opcodes[i] == IORING_OP_ACCEPT) {
-			memset(sqe, 0, sizeof(*sqe));
-			sqe->opcode = IORING_OP_ACCEPT;
-			sqe->fd = server;
-			sqe->ioprio = IORING_ACCEPT_POLL_FIRST | IORING_ACCEPT_DONTWAIT;
+			prep_accept(e, server, IORING_ACCEPT_POLL_FIRST | IORING_ACCEPT_DONTWAIT);
+		} else {
+			sqe = env_prep(e, opcodes[i], 0, SEL_BUNDLE | IORING_RECVSEND_POLL_FIRST);
+			sqe->msg_flags |= MSG_DONTWAIT;
 		}
 		ASSERT_EQ(0, ring_submit(&e->ring));
 		ASSERT_EQ(0, ring_wait(&e->ring, &cqe));
