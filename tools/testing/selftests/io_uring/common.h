@@ -196,7 +196,7 @@ static inline int env_init_ring(struct env *e, const struct issue *issue)
 	if (!e->want || !e->reader.got)
 		return -ENOMEM;
 	/* so few that CQEs of 32 bytes fit in what mini_liburing.h maps */
-	ret = io_uring_queue_init(e->issue.entries ?: 32, &e->ring, e->issue.setup);
+	ret = ring_init(&e->ring, e->issue.entries ?: 32, e->issue.setup);
 	if (ret < 0)
 		return -errno;
 	return pbuf_ring_init(&e->ring, &e->pbufs, BGID, RING_ENTRIES, 0);

@@ -361,8 +361,9 @@ static struct fuzz {
 	/* CQEs of what isn't a send */
 	unsigned int others_due;
 	unsigned int seq;
-	/* when something completed or arrived */
-	double progress;
+	/* looks since something last completed or arrived, and when that was, about */
+	unsigned int in_vain;
+	double idle_since;
 	/* of the round */
 	bool table_races, entries_race, cancel_races, conns_race;
 } f;

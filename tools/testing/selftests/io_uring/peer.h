@@ -51,13 +51,17 @@ static inline int socket_listen(int family, int type, struct sockaddr_storage *s
 	return fd;
 }
 
-/* fd[0] sends to fd[1]; @sndbuf and @rcvbuf of 0 leave the defaults. */
+/*
+ * fd[0] sends to fd[1]; @sndbuf and @rcvbuf of 0 leave the defaults. A small
+ * @rcvbuf has no window for a segment as large as the loopback device takes:
+ * with those, TCP would send a piece every 200 ms, whenever it probes the window.
+ */
 static inline int socket_pair(int family, int type, int fd[2], int sndbuf,
 			      int rcvbuf)
 {
 	struct sockaddr_storage ss;
 	int srv = socket_listen(family, type, &ss);
-	int one = 1;
+	int one = 1, mss = 1400;
 
 	if (srv < 0)
 		return -errno;
@@ -68,6 +72,9 @@ static inline int socket_pair(int family, int type, int fd[2], int sndbuf,
 		return -errno;
 	/* what is accepted inherits it */
 	if (rcvbuf && setsockopt(srv, SOL_SOCKET, SO_RCVBUF, &rcvbuf, sizeof(rcvbuf)))
+		return -errno;
+	if (type == SOCK_STREAM && rcvbuf &&
+	    setsockopt(fd[0], IPPROTO_TCP, TCP_MAXSEG, &mss, sizeof(mss)))
 		return -errno;
 	if (connect(fd[0], (void *)&ss, sizeof(ss)))
 		return -errno;

@@ -11,6 +11,8 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <linux/io_uring.h>
+#include <linux/sched.h>
+#include <linux/sched/types.h>
 #include <io_uring/mini_liburing.h>
 
 #ifndef MSG_WAITALL
@@ -28,6 +30,35 @@ static inline int ring_register(struct io_uring *ring, unsigned int op,
 static inline unsigned int ring_load(const unsigned int *p)
 {
 	return __atomic_load_n(p, __ATOMIC_ACQUIRE);
+}
+
+/*
+ * Have the scheduler run this thread as soon as something wakes it. Otherwise,
+ * on one processor, the kernel thread of a SQPOLL ring goes on spinning until
+ * the next tick after each request that it has completed.
+ */
+static inline void run_when_woken(void)
+{
+	struct sched_attr attr = {
+		.size		= sizeof(attr),
+		.sched_policy	= SCHED_NORMAL,
+		.sched_flags	= SCHED_FLAG_RESET_ON_FORK,
+		.sched_runtime	= 100000,
+	};
+
+	/* a kernel that refuses this is only slower */
+	syscall(__NR_sched_setattr, 0, &attr, 0);
+}
+
+/* Set up a ring whose kernel thread, if it has one, spins for as short as possible. */
+static inline int ring_init(struct io_uring *ring, unsigned int entries,
+			    unsigned int flags)
+{
+	struct io_uring_params p = { .flags = flags, .sq_thread_idle = 1 };
+
+	if (flags & IORING_SETUP_SQPOLL)
+		run_when_woken();
+	return io_uring_queue_init_params(entries, ring, &p);
 }
 
 /*
