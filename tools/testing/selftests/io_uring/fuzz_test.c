@@ -1041,7 +1041,9 @@ static void op_send(bool race)
 			s++;
 		sqe->buf_index = s->index;
 		sqe->addr = (unsigned long)s->p;
-		f.used[r - f.requests][s - f.slots] = s->instance;
+		/* one that is to poll and may not wait fails before it gets to its memory */
+		if (!r->err)
+			f.used[r - f.requests][s - f.slots] = s->instance;
 	}
 	if (race) {
 		submit_somewhere(true);
