@@ -203,11 +203,9 @@ static ssize_t user_finish(struct user *u)
 	return u->ret;
 }
 
-/* Provide a range of what @iov has, in slot @slot. */
-static void add(struct env *e, int slot, const struct iovec *iov, size_t off,
-		size_t len)
+/* A range of what @iov has is to arrive. */
+static void want(struct env *e, const struct iovec *iov, size_t off, size_t len)
 {
-	env_add(e, slot, off, len);
 	for (; len; iov++, off = 0) {
 		size_t n;
 
@@ -217,6 +215,28 @@ static void add(struct env *e, int slot, const struct iovec *iov, size_t off,
 		env_want(e, iov->iov_base + off, n);
 		len -= n;
 	}
+}
+
+/* Provide a range of what @iov has, in slot @slot. */
+static void add(struct env *e, int slot, const struct iovec *iov, size_t off,
+		size_t len)
+{
+	env_add(e, slot, off, len);
+	want(e, iov, off, len);
+}
+
+/* Send a range of slot @slot with a request that names it. */
+static int send_named(struct env *e, int slot, size_t off, unsigned int len,
+		      struct result *r)
+{
+	struct io_uring_sqe *sqe = env_prep_named(e, IORING_OP_SEND_ZC, 0, 0, len);
+	int ret;
+
+	/* a kernel buffer begins at 0 */
+	sqe->addr = off;
+	sqe->buf_index = slot;
+	ret = ring_submit(&e->ring);
+	return ret ? ret : env_wait(e, r);
 }
 
 FIXTURE_SETUP(disk)
@@ -288,6 +308,12 @@ TEST_F(disk, single)
 			EXPECT_TOOK(&r, range[i].len, bid++);
 		}
 	}
+	for (i = 0; i < ARRAY_SIZE(range); i++) {
+		want(e, iov, range[i].off, range[i].len);
+		ASSERT_EQ(0, send_named(e, slot, range[i].off, range[i].len, &r));
+		EXPECT_EQ(range[i].len, r.res);
+		EXPECT_FALSE(r.flags & IORING_CQE_F_BUFFER);
+	}
 	/* behind its end there is nothing */
 	env_add(e, slot, SCATTERED_LEN - 1, 2);
 	ASSERT_EQ(0, env_send(e, 0, SEL_REG, &r));
@@ -344,6 +370,8 @@ TEST_F(disk, to_be_read)
 	EXPECT_NOTHING_TAKEN(&r, -EFAULT);
 	ASSERT_EQ(0, env_send(e, 0, SEL_BUNDLE, &r));
 	EXPECT_NOTHING_TAKEN(&r, -EFAULT);
+	ASSERT_EQ(0, send_named(e, slot, 0, 4096, &r));
+	EXPECT_EQ(-EFAULT, r.res);
 	ASSERT_EQ(0, disk_done(e, &self->d, slot, 4096));
 	EXPECT_EQ(4096, user_finish(&u));
 }

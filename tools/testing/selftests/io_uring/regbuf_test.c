@@ -109,11 +109,20 @@ TEST_F(issued, without_select)
 		EXPECT_FALSE(r.flags & IORING_CQE_F_BUFFER);
 		EXPECT_EQ(1, r.nr_notifs);
 	}
-	/* and there is no such buffer */
-	env_prep_named(e, IORING_OP_SEND_ZC, 0, 0, 1)->buf_index = NR_MEM;
+	/* no bytes at all can be sent, too */
+	env_prep_named(e, IORING_OP_SEND_ZC, 0, 4000, 0);
 	ASSERT_EQ(0, ring_submit(&e->ring));
 	ASSERT_EQ(0, env_wait(e, &r));
-	EXPECT_EQ(-EFAULT, r.res);
+	EXPECT_EQ(0, r.res);
+	EXPECT_EQ(1, r.nr_notifs);
+	/* but not what is behind the end, or of a buffer that is not there */
+	for (i = 0; i < 2; i++) {
+		env_prep_named(e, IORING_OP_SEND_ZC, 0, i ? 0 : MEM_SIZE, 1)->buf_index =
+			i ? NR_MEM : 0;
+		ASSERT_EQ(0, ring_submit(&e->ring));
+		ASSERT_EQ(0, env_wait(e, &r));
+		EXPECT_EQ(-EFAULT, r.res);
+	}
 	EXPECT_EQ(0, env_head(e));
 }
 
