@@ -693,6 +693,8 @@ static const struct regbuf_select_case regbuf_big_cases[] = {
 	{ "no memory, scattered", 0, 2, { { USER, 1, NOMEM_LEN }, { USER, 0, 9 } }, 1, NOMEM_LEN },
 	{ "no memory, fourth", 0, 4,
 	  { { USER, 0, 9 }, { USER, 20, 9 }, { USER, 29, 9 }, { USER, 9, NOMEM_LEN } }, 3, 27, 2 },
+	{ "no memory, not the last", 0, 4,
+	  { { USER, 0, 9 }, { USER, 20, 9 }, { USER, 9, NOMEM_LEN }, { USER, 40, 9 } }, 2, 18, 2 },
 };
 
 KUNIT_ARRAY_PARAM_DESC(regbuf_big, regbuf_big_cases, name);

@@ -32,6 +32,13 @@ FIXTURE_VARIANT_ADD(bad, len_0_and_bad_index) {
 	.err = -ENOBUFS,
 };
 
+/* where the last good entry of 'later' has ended */
+FIXTURE_VARIANT_ADD(bad, len_0_in_a_row) {
+	.addr = IOU_BUF_REGBUF_ADDR(FILLED, 2 * 8192 + 4096),
+	.len = 0,
+	.err = -ENOBUFS,
+};
+
 FIXTURE_VARIANT_ADD(bad, empty_slot) {
 	.addr = IOU_BUF_REGBUF_ADDR(EMPTY, 0),
 	.len = 1,
