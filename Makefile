@@ -38,12 +38,15 @@ A := $(B)$(if $(filter-out x86_64,$(ARCH)),/$(ARCH))
 LINUX := $(B)/linux
 BASE_LINUX := $(B)/base/linux
 LIBURING := $(B)/liburing
+# User mode Linux runs the programs of this machine.
+USER_ARCH := $(if $(filter um,$(ARCH)),x86_64,$(ARCH))
+U := $(if $(filter um,$(ARCH)),$(B),$(A))
 # BASE=1: the kernel without the series.
 KERNEL := $(if $(BASE),$(A)/base/kernel,$(A)/kernel)
 # For whom else a kernel runs programs.
 COMPAT := $(if $(filter x86_64,$(ARCH)),i386)
 # Those that the series adds to liburing.
-LIBURING_TESTS := $(A)/liburing-tests $(COMPAT:%=$(A)/liburing-tests-%)
+LIBURING_TESTS := $(U)/liburing-tests $(COMPAT:%=$(U)/liburing-tests-%)
 
 # What bench measures: ways to send that 7.3 has, and those of the series.
 WAYS_BEFORE := send send-bundle sendfile msg-zerocopy zc zc-fixed zc-vector limit
@@ -53,10 +56,11 @@ ARCHS := $(notdir $(wildcard machines/*))
 ifneq ($(words $(ARCH))$(filter-out $(ARCHS),$(ARCH)),1)
 $(error ARCH=$(ARCH) is unknown; use one of: $(ARCHS))
 endif
-# These name what they build for themselves.
+# These name what they build for themselves, or need a network card.
 ifneq ($(ARCH),x86_64)
-$(foreach goal,$(filter bisect check-deb check-liburing check-net check-skips coverage cross deb lint mutants torture \
-	bench bench-base bench-example profile,$(MAKECMDGOALS)),\
+X86_ONLY := bisect check-deb check-net check-skips cross deb lint bench bench-base bench-example profile \
+	$(if $(filter um,$(ARCH)),demo example check-example check-liburing,check-liburing coverage mutants torture)
+$(foreach goal,$(filter $(X86_ONLY),$(MAKECMDGOALS)),\
 	$(error 'make $(goal)' has no ARCH=$(ARCH); leave ARCH out))
 endif
 
@@ -84,6 +88,7 @@ help: ## this list
 	@echo '  ACCEL=kvm|tcg   how QEMU runs the guest; default: KVM where the processor has it'
 
 deps:
+	@scripts/host $(ARCH)
 	@scripts/deps base/packages $(wildcard base/packages-$(ARCH))
 
 fetch: deps ## download what base/ names to the cache
@@ -93,7 +98,7 @@ fetch: deps ## download what base/ names to the cache
 
 tree: deps ## assemble build/linux, the patched kernel as a git repository, and its headers in build/usr
 	@scripts/tree $(LINUX) $(CACHE) $(PATCHES) '' $(KDIR)
-	@scripts/headers $(LINUX) $(A) $(ARCH)
+	@scripts/headers $(LINUX) $(U) $(USER_ARCH)
 
 liburing-tree: deps ## assemble build/liburing, the patched liburing as a git repository
 	@scripts/tree $(LIBURING) $(CACHE) $(LIBURING_PATCHES) $(LIBURING_FILES)
@@ -116,23 +121,23 @@ races-kernel: tree
 	@scripts/kernel $(LINUX) $(A)/races $(CACHE) $(ARCH) base test kunit debug kcsan
 
 selftests: tree
-	@scripts/selftests $(LINUX) $(A)/usr/include $(A)/selftests $(ARCH)
+	@scripts/selftests $(LINUX) $(U)/usr/include $(U)/selftests $(USER_ARCH)
 
 compat-selftests: tree
-	@$(foreach arch,$(COMPAT),scripts/selftests $(LINUX) $(A)/usr/include $(A)/selftests-$(arch) $(arch);)
+	@$(foreach arch,$(COMPAT),scripts/selftests $(LINUX) $(U)/usr/include $(U)/selftests-$(arch) $(arch);)
 
 liburing-tests: tree liburing-tree
-	@$(foreach arch,$(ARCH) $(COMPAT),scripts/liburing-tests $(LIBURING) $(A)/usr/include \
-		$(A)/liburing-tests$(if $(filter-out $(ARCH),$(arch)),-$(arch)) $(arch);)
+	@$(foreach arch,$(USER_ARCH) $(COMPAT),scripts/liburing-tests $(LIBURING) $(U)/usr/include \
+		$(U)/liburing-tests$(if $(filter-out $(USER_ARCH),$(arch)),-$(arch)) $(arch);)
 
 example-server: tree liburing-tree
-	@scripts/example $(LIBURING) $(A)/usr/include $(A)/example-server $(ARCH)
+	@scripts/example $(LIBURING) $(U)/usr/include $(U)/example-server $(USER_ARCH)
 
 demo: kernel selftests ## send a file as bundles of provided registered buffers (FILE=path)
-	@vm/demo $(KERNEL) $(A)/demo $(A)/selftests/io_uring/regbuf_demo $(FILE)
+	@vm/demo $(KERNEL) $(A)/demo $(U)/selftests/io_uring/regbuf_demo $(FILE)
 
 example: kernel example-server ## an HTTP server in the guest, until Ctrl-C (DIR=path to serve, PORT=number)
-	@vm/example $(KERNEL) $(A)/example $(A)/example-server/file-server '$(PORT)' $(if $(DIR),'$(DIR)')
+	@vm/example $(KERNEL) $(A)/example $(U)/example-server/file-server '$(PORT)' $(if $(DIR),'$(DIR)')
 
 bench: kernel selftests ## what a chunk costs in each way to send: tables, a chart, and whether the goals are met
 	@vm/bench $(B)/kernel $(B)/bench $(B)/selftests/io_uring/send_bench $(WAYS_BEFORE) $(WAYS)
@@ -170,7 +175,7 @@ check: deps ## all tests on a debug kernel (T=names: some of them); BASE=sid: wh
 	@scripts/applies $(CACHE) '$(BASE)' $(PATCHES)
 else
 check: debug-kernel selftests compat-selftests liburing-tests
-	@vm/check $(A)/debug $(A)/check '$(T)' $(A)/selftests $(COMPAT:%=$(A)/selftests-%) $(LIBURING_TESTS)
+	@vm/check $(A)/debug $(A)/check '$(T)' $(U)/selftests $(COMPAT:%=$(U)/selftests-%) $(LIBURING_TESTS)
 endif
 
 check-skips: liburing-tests ## that the tests of the patched liburing skip without the series
@@ -191,7 +196,7 @@ check-liburing: liburing ## liburing's own tests, without and with the series (T
 	@vm/check-liburing $(B)/check-liburing $(B)/liburing-build $(B)/base/liburing-kernel $(B)/liburing-kernel $(T)
 
 check-example: kernel example-server ## the example HTTP server, under load and among bad clients
-	@vm/check-example $(KERNEL) $(A)/check-example $(A)/example-server/file-server
+	@vm/check-example $(KERNEL) $(A)/check-example $(U)/example-server/file-server
 
 deb: tree ## Debian packages of the patched kernel in build/deb (CONFIG=/boot/config-...)
 	@scripts/deps base/packages-deb
@@ -202,7 +207,7 @@ check-deb: selftests compat-selftests ## install the packages of 'make deb' in a
 	@vm/check-deb $(B)/deb/kernel $(B)/check-deb '$(T)' $(B)/selftests $(COMPAT:%=$(B)/selftests-%)
 
 torture: debug-kernel races-kernel selftests compat-selftests ## tests and fuzzing on two debug kernels (TIME=minutes, SEED=number)
-	@vm/torture $(A)/torture '$(TIME)' '$(SEED)' $(A)/debug $(A)/races $(A)/selftests $(COMPAT:%=$(A)/selftests-%)
+	@vm/torture $(A)/torture '$(TIME)' '$(SEED)' $(A)/debug $(A)/races $(U)/selftests $(COMPAT:%=$(U)/selftests-%)
 
 coverage: selftests compat-selftests ## the lines and branches of the series that the selftests reach, without KUnit
 	@scripts/kernel $(LINUX) $(B)/coverage/kernel $(CACHE) $(ARCH) base test kunit coverage

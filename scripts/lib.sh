@@ -23,7 +23,7 @@ need_space() {
 # build for it
 # shellcheck disable=SC2034 # for whoever calls it
 machine() {
-	kernel_arch='' image='' cross='' cc='' programs='' qemu=() tcg_cpu='' nic='' console=''
+	kernel_arch='' image='' cross='' cc='' programs='' runner=qemu qemu=() tcg_cpu='' nic='' console=''
 	[ -f "$1" ] || die "$1 does not exist" "set ARCH to the name of a file in machines/, or build the kernel again"
 	# shellcheck disable=SC1090 # one of machines/
 	. "$1"
@@ -44,6 +44,28 @@ accel() {
 		;;
 	*) die "ACCEL=$accel is unknown" "use ACCEL=kvm or ACCEL=tcg" ;;
 	esac
+}
+
+# uml_host: this machine can run user mode Linux, whose memory is a file in /dev/shm that it executes from
+uml_host() {
+	[ "$(uname -m)" = x86_64 ] || die "ARCH=um needs an x86-64 machine, this is $(uname -m)" "use another ARCH"
+	awk '$2 == "/dev/shm" { options = $4 } END { exit options == "" || options ~ /(^|,)noexec(,|$)/ }' /proc/mounts ||
+		die "/dev/shm is not mounted, or noexec" "run as root: mount -o remount,exec /dev/shm"
+	[ "$(df --output=avail -B1G /dev/shm | tail -n 1)" -ge 3 ] ||
+		die "/dev/shm has less than 3 GiB free, where user mode Linux keeps its memory" \
+			"run as root: mount -o remount,size=8G /dev/shm"
+	[ -w /dev/shm ] || die "/dev/shm is not writable" "run as root: chmod 1777 /dev/shm"
+}
+
+# processor N: print the N-th of the processors that this script may use, from 0; behind the last one comes the first
+processor() {
+	awk -v n="$1" '/^Cpus_allowed_list:/ {
+		for (i = split($2, part, ","); i > 0; i--) {
+			last = split(part[i], range, "-")
+			for (c = range[last]; c >= range[1]; c--) cpu[nr++] = c
+		}
+		print cpu[nr - 1 - n % nr]
+	}' /proc/self/status
 }
 
 # processors OBJ NUMBER SHIFT: guests of the kernel built in OBJ get NUMBER processors. The emulator runs one of them at a
@@ -93,15 +115,15 @@ free_port() {
 	echo "$port"
 }
 
-# configure LINUX OBJ ARCH CONFIG...: OBJ gets the configuration that configs/CONFIG and configs/CONFIG-ARCH, as
-# far as they exist, ask for, on the machine that is set. A line of theirs that it does not keep is an error (-s).
+# configure LINUX OBJ ARCH CONFIG...: configure OBJ for the machine that is set. For each CONFIG, use configs/CONFIG,
+# configs/CONFIG-RUNNER and configs/CONFIG-ARCH where they exist. A line that does not survive is an error (-s).
 configure() {
 	local linux=$1 obj=$2 arch=$3 configs name file want fragments=()
 	configs=$(realpath "$(dirname "${BASH_SOURCE[0]}")/../configs")
 	shift 3
 	for name in "$@"; do
 		compgen -G "$configs/$name*" > /dev/null || die "there is no configuration $name" "use those of $configs"
-		for file in "$configs/$name" "$configs/$name-$arch"; do
+		for file in $(printf '%s\n' "$configs/$name" "$configs/$name-$runner" "$configs/$name-$arch" | uniq); do
 			[ ! -f "$file" ] || fragments+=("$file")
 		done
 	done
