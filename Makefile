@@ -71,7 +71,7 @@ endif
 
 .DEFAULT_GOAL := demo
 .NOTPARALLEL:
-.PHONY: help demo example check check-net check-liburing check-example check-deb deb torture coverage mutants \
+.PHONY: help demo example check check-kunit check-net check-liburing check-example check-deb deb torture coverage mutants \
 	bench bench-base bench-example profile run shell fetch tree liburing-tree liburing liburing-tests example-server \
 	check-skips save kernel debug-kernel races-kernel selftests compat-selftests bisect cross sender series docs lint \
 	deps clean
@@ -87,8 +87,10 @@ help: ## this list
 	@echo '  KDIR=DIR    your own kernel git tree, only read, instead of the release in base/'
 	@echo '  ACCEL=kvm|tcg   how QEMU runs the guest; default: KVM where the processor has it'
 
+# These run in user mode Linux, whatever ARCH is.
+UM_GOALS := check-kunit
 deps:
-	@scripts/host $(ARCH)
+	@scripts/host $(if $(filter $(UM_GOALS),$(MAKECMDGOALS)),um,$(ARCH))
 	@scripts/deps base/packages $(wildcard base/packages-$(ARCH))
 
 fetch: deps ## download what base/ names to the cache
@@ -177,6 +179,9 @@ else
 check: debug-kernel selftests compat-selftests liburing-tests
 	@vm/check $(A)/debug $(A)/check '$(T)' $(U)/selftests $(COMPAT:%=$(U)/selftests-%) $(LIBURING_TESTS)
 endif
+
+check-kunit: tree ## the KUnit suite as kernel developers run it: kunit.py in the kernel tree
+	@scripts/kunit $(LINUX) $(B)/kunit $(CACHE) io_uring/tests
 
 check-skips: liburing-tests ## that the tests of the patched liburing skip without the series
 	@scripts/base-tree $(LINUX) $(BASE_LINUX)
