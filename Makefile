@@ -71,7 +71,7 @@ endif
 
 .DEFAULT_GOAL := demo
 .NOTPARALLEL:
-.PHONY: help demo example check check-kunit check-net check-liburing check-example check-deb deb torture coverage mutants \
+.PHONY: help demo example quick quick-check check check-kunit check-net check-liburing check-example check-deb deb torture coverage mutants \
 	bench bench-base bench-example profile run shell fetch tree liburing-tree liburing liburing-tests example-server \
 	check-skips save kernel debug-kernel races-kernel selftests compat-selftests bisect cross sender series docs lint \
 	deps clean
@@ -88,7 +88,7 @@ help: ## this list
 	@echo '  ACCEL=kvm|tcg   how QEMU runs the guest; default: KVM where the processor has it'
 
 # These run in user mode Linux, whatever ARCH is.
-UM_GOALS := check-kunit
+UM_GOALS := quick check-kunit
 deps:
 	@scripts/host $(if $(filter $(UM_GOALS),$(MAKECMDGOALS)),um,$(ARCH))
 	@scripts/deps base/packages $(wildcard base/packages-$(ARCH))
@@ -179,6 +179,12 @@ else
 check: debug-kernel selftests compat-selftests liburing-tests
 	@vm/check $(A)/debug $(A)/check '$(T)' $(U)/selftests $(COMPAT:%=$(U)/selftests-%) $(LIBURING_TESTS)
 endif
+
+quick: deps ## KUnit and the selftests in user mode Linux, in about a minute once it is built (T=names: some of them)
+	@$(MAKE) quick-check ARCH=um BASE=
+
+quick-check: debug-kernel selftests
+	@$(if $(T),vm/check $(A)/debug $(A)/quick '$(T)',vm/quick $(A)/debug $(A)/quick) $(U)/selftests
 
 check-kunit: tree ## the KUnit suite as kernel developers run it: kunit.py in the kernel tree
 	@scripts/kunit $(LINUX) $(B)/kunit $(CACHE) io_uring/tests
