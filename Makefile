@@ -88,7 +88,7 @@ help: ## this list
 	@echo '  ACCEL=kvm|tcg   how QEMU runs the guest; default: KVM where the processor has it'
 
 # These run in user mode Linux, whatever ARCH is.
-UM_GOALS := quick check-kunit
+UM_GOALS := quick check-kunit mutants
 deps:
 	@scripts/host $(if $(filter $(UM_GOALS),$(MAKECMDGOALS)),um,$(ARCH))
 	@scripts/deps base/packages $(wildcard base/packages-$(ARCH))
