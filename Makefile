@@ -88,7 +88,7 @@ help: ## this list
 	@echo '  ACCEL=kvm|tcg   how QEMU runs the guest; default: KVM where the processor has it'
 
 # These run in user mode Linux, whatever ARCH is.
-UM_GOALS := quick check-kunit mutants
+UM_GOALS := quick check-kunit coverage mutants
 deps:
 	@scripts/host $(if $(filter $(UM_GOALS),$(MAKECMDGOALS)),um,$(ARCH))
 	@scripts/deps base/packages $(wildcard base/packages-$(ARCH))
@@ -220,10 +220,9 @@ check-deb: selftests compat-selftests ## install the packages of 'make deb' in a
 torture: debug-kernel races-kernel selftests compat-selftests ## tests and fuzzing on two debug kernels (TIME=minutes, SEED=number)
 	@vm/torture $(A)/torture '$(TIME)' '$(SEED)' $(A)/debug $(A)/races $(U)/selftests $(COMPAT:%=$(U)/selftests-%)
 
-coverage: selftests compat-selftests ## the lines and branches of the series that the selftests reach, without KUnit
-	@scripts/kernel $(LINUX) $(B)/coverage/kernel $(CACHE) $(ARCH) base test kunit coverage
-	@vm/check $(B)/coverage/kernel $(B)/coverage/check 'selftests $(COMPAT:%=selftests-%)' \
-		$(B)/selftests $(COMPAT:%=$(B)/selftests-%)
+coverage: selftests ## the lines and branches of the series that the selftests reach in user mode Linux, without KUnit
+	@scripts/kernel $(LINUX) $(B)/coverage/kernel $(CACHE) um base test kunit coverage
+	@vm/check $(B)/coverage/kernel $(B)/coverage/check selftests $(B)/selftests
 	@scripts/coverage $(LINUX) $(B)/coverage/kernel $(B)/coverage/check/data $(B)/coverage/report coverage/unreached
 
 mutants: selftests compat-selftests ## put known bugs back, one at a time, and see the tests find them (M=names: some of them)
