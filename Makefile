@@ -217,8 +217,10 @@ check-deb: selftests compat-selftests ## install the packages of 'make deb' in a
 	@$(MAKE) deb CONFIG=
 	@vm/check-deb $(B)/deb/kernel $(B)/check-deb '$(T)' $(B)/selftests $(COMPAT:%=$(B)/selftests-%)
 
-torture: debug-kernel races-kernel selftests compat-selftests ## tests and fuzzing on two debug kernels (TIME=minutes, SEED=number)
-	@vm/torture $(A)/torture '$(TIME)' '$(SEED)' $(A)/debug $(A)/races $(U)/selftests $(COMPAT:%=$(U)/selftests-%)
+# User mode Linux has no KCSAN.
+RACES := $(if $(filter um,$(ARCH)),,$(A)/races)
+torture: debug-kernel $(if $(RACES),races-kernel) selftests compat-selftests ## tests and fuzzing on two debug kernels, ARCH=um: one (TIME=minutes, SEED=number)
+	@vm/torture $(A)/torture '$(TIME)' '$(SEED)' $(A)/debug '$(RACES)' $(U)/selftests $(COMPAT:%=$(U)/selftests-%)
 
 coverage: selftests ## the lines and branches of the series that the selftests reach in user mode Linux, without KUnit
 	@scripts/kernel $(LINUX) $(B)/coverage/kernel $(CACHE) um base test kunit coverage
