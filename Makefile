@@ -59,7 +59,7 @@ endif
 # These name what they build for themselves, or need a network card.
 ifneq ($(ARCH),x86_64)
 X86_ONLY := bisect check-deb check-net check-skips cross deb lint bench bench-base bench-example profile \
-	$(if $(filter um,$(ARCH)),demo example check-example check-liburing,check-liburing coverage mutants torture)
+	$(if $(filter um,$(ARCH)),demo example check-example,check-liburing coverage mutants torture)
 $(foreach goal,$(filter $(X86_ONLY),$(MAKECMDGOALS)),\
 	$(error 'make $(goal)' has no ARCH=$(ARCH); leave ARCH out))
 endif
@@ -87,8 +87,11 @@ help: ## this list
 	@echo '  KDIR=DIR    your own kernel git tree, only read, instead of the release in base/'
 	@echo '  ACCEL=kvm|tcg   how QEMU runs the guest; default: KVM where the processor has it'
 
+# check-liburing runs in user mode Linux, which takes minutes, unless ARCH says x86_64.
+L_ARCH := $(if $(filter file,$(origin ARCH)),um,$(ARCH))
+L := $(B)$(if $(filter um,$(L_ARCH)),/um)
 # These run in user mode Linux, whatever ARCH is.
-UM_GOALS := quick check-kunit coverage mutants
+UM_GOALS := quick check-kunit coverage mutants $(if $(filter um,$(L_ARCH)),check-liburing)
 deps:
 	@scripts/host $(if $(filter $(UM_GOALS),$(MAKECMDGOALS)),um,$(ARCH))
 	@scripts/deps base/packages $(wildcard base/packages-$(ARCH))
@@ -200,11 +203,11 @@ check-net: tree ## the kernel's own test of SEND_ZC, io_uring_zerocopy_tx.sh, wi
 	@scripts/net-selftest $(LINUX) $(B)
 	@vm/check-net $(B)/check-net $(B)/net-selftest $(B)/base/kernel $(B)/kernel
 
-check-liburing: liburing ## liburing's own tests, without and with the series (T=names: some of them)
+check-liburing: liburing ## liburing's own tests in user mode Linux, without and with the series (T=names, ARCH=x86_64)
 	@scripts/base-tree $(LINUX) $(BASE_LINUX)
-	@scripts/kernel $(BASE_LINUX) $(B)/base/liburing-kernel $(CACHE) $(ARCH) base liburing
-	@scripts/kernel $(LINUX) $(B)/liburing-kernel $(CACHE) $(ARCH) base liburing
-	@vm/check-liburing $(B)/check-liburing $(B)/liburing-build $(B)/base/liburing-kernel $(B)/liburing-kernel $(T)
+	@scripts/kernel $(BASE_LINUX) $(L)/base/liburing-kernel $(CACHE) $(L_ARCH) base liburing
+	@scripts/kernel $(LINUX) $(L)/liburing-kernel $(CACHE) $(L_ARCH) base liburing
+	@vm/check-liburing $(L)/check-liburing $(B)/liburing-build $(L)/base/liburing-kernel $(L)/liburing-kernel $(T)
 
 check-example: kernel example-server ## the example HTTP server, under load and among bad clients
 	@vm/check-example $(KERNEL) $(A)/check-example $(U)/example-server/file-server
