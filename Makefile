@@ -58,21 +58,21 @@ $(error ARCH=$(ARCH) is unknown; use one of: $(ARCHS))
 endif
 # These name what they build for themselves, or need a network card.
 ifneq ($(ARCH),x86_64)
-X86_ONLY := bisect check-deb check-net check-skips cross deb lint bench bench-base bench-example profile \
+X86_ONLY := bisect check-deb check-net check-skips cross deb lint bench bench-base bench-time bench-example profile \
 	$(if $(filter um,$(ARCH)),demo example check-example,check-liburing coverage mutants torture)
 $(foreach goal,$(filter $(X86_ONLY),$(MAKECMDGOALS)),\
 	$(error 'make $(goal)' has no ARCH=$(ARCH); leave ARCH out))
 endif
 
 ifneq ($(BASE),)
-$(foreach goal,$(filter bench bench-base bench-example profile,$(MAKECMDGOALS)),\
+$(foreach goal,$(filter bench bench-base bench-time bench-example profile,$(MAKECMDGOALS)),\
 	$(error 'make $(goal)' has no BASE=$(BASE); use make bench-base to compare the kernels))
 endif
 
 .DEFAULT_GOAL := demo
 .NOTPARALLEL:
 .PHONY: help demo example quick quick-check check check-kunit check-net check-liburing check-example check-deb deb torture coverage mutants \
-	bench bench-base bench-example profile run shell fetch tree liburing-tree liburing liburing-tests example-server \
+	bench bench-base bench-time bench-example profile run shell fetch tree liburing-tree liburing liburing-tests example-server \
 	check-skips save kernel debug-kernel races-kernel selftests compat-selftests bisect cross sender series docs lint \
 	deps clean
 
@@ -91,7 +91,7 @@ help: ## this list
 L_ARCH := $(if $(filter file,$(origin ARCH)),um,$(ARCH))
 L := $(B)$(if $(filter um,$(L_ARCH)),/um)
 # These run in user mode Linux, whatever ARCH is.
-UM_GOALS := quick check-kunit coverage mutants $(if $(filter um,$(L_ARCH)),check-liburing)
+UM_GOALS := quick check-kunit coverage mutants bench-time $(if $(filter um,$(L_ARCH)),check-liburing)
 deps:
 	@scripts/host $(if $(filter $(UM_GOALS),$(MAKECMDGOALS)),um,$(ARCH))
 	@scripts/deps base/packages $(wildcard base/packages-$(ARCH))
@@ -155,6 +155,13 @@ bench-base: selftests ## what the ways to send that there are without the series
 	@REST=$${REST:-0} vm/bench $(B)/base/kernel $(B)/bench-base/base $(B)/selftests/io_uring/send_bench $(WAYS_BEFORE)
 	@REST=$${REST:-0} vm/bench $(B)/kernel $(B)/bench-base/patched $(B)/selftests/io_uring/send_bench $(WAYS_BEFORE)
 	@vm/bench-compare $(B)/bench-base/{base,patched}/medians.tsv | tee $(B)/bench-base/report.txt
+
+bench-time: selftests ## how long a chunk takes in each way to send, in user mode Linux, without and with the series
+	@$(MAKE) kernel ARCH=um BASE=1
+	@$(MAKE) kernel ARCH=um BASE=
+	@vm/bench-time $(B)/bench-time $(B)/selftests/io_uring/send_bench \
+		$(B)/um/base/kernel '$(WAYS_BEFORE)' $(B)/um/kernel '$(WAYS_BEFORE) $(WAYS)'
+	@vm/bench-time-report $(B)/bench-time/{base,patched}/medians.tsv | tee $(B)/bench-time/report.txt
 
 bench-example: kernel selftests example-server ## what the example HTTP server and nginx take for a request
 	@scripts/nginx $(CACHE) $(B)/nginx

@@ -2,9 +2,9 @@
 /*
  * What it costs to send a chunk, in each way that there is.
  *
- * usage: send_bench [-c BYTES] [-n CHUNKS] [-i KIBIBYTES] [-m 4k|2m]
- *                   [-M MEBIBYTES] [-o OFFSET] [-s SLOTS] [-f DIR] [-r ROUNDS]
- *                   udp|tcp ADDRESS PORT WAY...
+ * usage: send_bench [-c BYTES] [-n CHUNKS] [-t TOGETHER] [-i KIBIBYTES]
+ *                   [-m 4k|2m] [-M MEBIBYTES] [-o OFFSET] [-s SLOTS] [-f DIR]
+ *                   [-r ROUNDS] udp|tcp ADDRESS PORT WAY...
  *
  * Each way sends the same number of bytes: batches of CHUNKS times BYTES from
  * OFFSET on in registered memory of MEBIBYTES in 4 KiB or 2 MiB pages, a table
@@ -16,13 +16,20 @@
  * default, but for their room.
  *
  * All ways are tried, which tells whether the network copies what it should not,
- * and then measured in turn; with KIBIBYTES the first time doesn't count, for what
- * is in flight takes that long to settle. A line a measurement: the transport, KIBIBYTES,
- * BYTES, CHUNKS, the pages, MEBIBYTES, OFFSET, SLOTS, the way, what a chunk has
- * cost in nanoseconds and in CQEs, and what a count takes, see below.
+ * and then measured in turn; with KIBIBYTES or TOGETHER the first time doesn't
+ * count, for what is in flight, and caches, take that long to settle. A line a
+ * measurement: the transport, KIBIBYTES, BYTES, CHUNKS, the pages, MEBIBYTES,
+ * OFFSET, SLOTS, the way, what a chunk has cost in nanoseconds, in CQEs and in
+ * system calls, and what a count takes, see below.
  *
  * That is the time in which the processor was busy, by soaker.h: system calls,
  * interrupts and softirqs are in the figures, and to wait is not.
+ *
+ * With TOGETHER it is the time by the clock. One io_uring_enter() submits all
+ * batches of TOGETHER chunks and waits for them, because user mode Linux takes
+ * longer for a system call than for a chunk. The ways that are no requests still
+ * make a system call for each chunk. The way "nothing" is an io_uring_enter()
+ * that submits no requests.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -57,9 +64,11 @@
 #define MAX_IN_FLIGHT	(8 << 20)
 /* how long to measure, about */
 #define MEASURED_NS	10000000
-#define MEASURED_BATCHES 2
+#define MEASURED_TURNS	2
+/* by the clock not longer, and each time the same, for to read the clock is a system call */
+#define MAX_CLOCK_TURNS	20
 /* how much to warm up by, unless it takes longer than to measure */
-#define WARMUP_BATCHES	8
+#define WARMUP_TURNS	8
 /* no measurement takes that long, even on an emulator */
 #define TIMEOUT_SEC	60
 
@@ -80,7 +89,14 @@ static struct {
 	unsigned int slot;
 	struct io_uring ring;
 	struct pbuf_ring pbufs;
-	unsigned long long cqes, bytes;
+	/* for SEND, which goes on until the ring is empty: one for each batch of a turn */
+	struct pbuf_ring send_pbufs[MAX_CHUNKS];
+	unsigned long long cqes, calls, bytes;
+	/* how many batches are submitted together, and how many of them are ready */
+	unsigned int together, ready;
+	bool by_clock;
+	/* what a bundle takes at most, if entries of the next one follow */
+	unsigned int bundle_len;
 	/* batches that need not be released before the next one is sent */
 	unsigned int in_flight;
 	/* completions that are still to come, and those of sendmsg() calls */
@@ -135,6 +151,7 @@ static void complete(unsigned int n, unsigned int left)
 	while (b.sends || b.notifs > left) {
 		unsigned int wait = b.sends + (b.notifs > left ? b.notifs - left : 0);
 
+		b.calls++;
 		if (io_uring_enter(b.ring.ring_fd, n, wait, IORING_ENTER_GETEVENTS, NULL) != (int)n)
 			err(1, "io_uring_enter");
 		n = 0;
@@ -145,12 +162,22 @@ static void complete(unsigned int n, unsigned int left)
 	}
 }
 
+/* Return true if the batch that is ready now is the last one of a turn. */
+static bool turn_is_ready(void)
+{
+	if (++b.ready < b.together)
+		return false;
+	b.ready = 0;
+	return true;
+}
+
 /* Submit a batch of @n requests that have @notifs notifications. */
 static void submit(unsigned int n, unsigned int notifs)
 {
 	b.sends += n;
 	b.notifs += notifs;
-	complete(n, b.in_flight * notifs);
+	if (turn_is_ready())
+		complete(b.together * n, b.in_flight * notifs);
 }
 
 static void timed_out(int sig)
@@ -226,18 +253,21 @@ static void way_limit(void)
 
 static void way_zc_vector(void)
 {
-	static struct iovec iov[MAX_CHUNKS];
-	static struct msghdr msg = { .msg_iov = iov };
+	static struct iovec iovs[MAX_CHUNKS];
+	static struct msghdr msgs[MAX_CHUNKS];
 	struct io_uring_sqe *sqe = ring_prep(&b.ring, IORING_OP_SENDMSG_ZC);
 	unsigned int i, nr = b.chunks, len = b.chunk;
+	struct iovec *iov = &iovs[b.ready * nr];
+	struct msghdr *msg = &msgs[b.ready];
 	size_t step = apart(1);
 	char *from = b.mem + scattered(0);
 
 	for (i = 0; i < nr; i++, from -= step)
 		iov[i] = (struct iovec) { from, len };
-	msg.msg_iovlen = b.chunks;
+	msg->msg_iov = iov;
+	msg->msg_iovlen = nr;
 	prep_common(sqe, FIXED);
-	sqe->addr = (unsigned long)&msg;
+	sqe->addr = (unsigned long)msg;
 	sqe->len = 1;
 	sqe->buf_index = b.slot + WHOLE;
 	submit(1, 1);
@@ -252,14 +282,14 @@ struct writer {
 	unsigned int bid;
 };
 
-static inline struct writer write_start(void)
+static inline struct writer write_start(const struct pbuf_ring *pr)
 {
-	unsigned int tail = b.pbufs.tail;
+	unsigned int tail = pr->tail;
 
 	return (struct writer) {
-		.buf	= &b.pbufs.br->bufs[tail & b.pbufs.mask],
-		.first	= b.pbufs.br->bufs,
-		.end	= b.pbufs.br->bufs + RING_ENTRIES,
+		.buf	= &pr->br->bufs[tail & pr->mask],
+		.first	= pr->br->bufs,
+		.end	= pr->br->bufs + pr->mask + 1,
 		.bid	= tail,
 	};
 }
@@ -273,22 +303,23 @@ static inline void write_entry(struct writer *w, __u64 addr, __u32 len)
 		w->buf = w->first;
 }
 
-static void submit_bundle(unsigned char op, unsigned int ioprio, unsigned int notifs)
+static void submit_bundle(struct pbuf_ring *pr, unsigned char op, unsigned int ioprio,
+			  unsigned int notifs)
 {
 	struct io_uring_sqe *sqe;
 
-	b.pbufs.tail += b.chunks;
-	pbuf_ring_publish(&b.pbufs);
-	sqe = ring_prep_select(&b.ring, op, b.fd, BGID, 0, 0);
+	pr->tail += b.chunks;
+	pbuf_ring_publish(pr);
+	sqe = ring_prep_select(&b.ring, op, b.fd, pr->bgid, b.bundle_len, 0);
 	prep_common(sqe, ioprio | BUNDLE);
 	submit(1, notifs);
 }
 
 /* Entries for a batch, each @step behind the one before. */
-static inline void write_entries(__u64 addr, __s64 step)
+static inline void write_entries(struct pbuf_ring *pr, __u64 addr, __s64 step)
 {
 	unsigned int nr = b.chunks, len = b.chunk;
-	struct writer w = write_start();
+	struct writer w = write_start(pr);
 
 	for (; nr--; addr += step)
 		write_entry(&w, addr, len);
@@ -296,20 +327,24 @@ static inline void write_entries(__u64 addr, __s64 step)
 
 static void way_send_bundle(void)
 {
-	write_entries((unsigned long)b.mem + in_a_row(0), b.chunk);
-	submit_bundle(IORING_OP_SEND, 0, 0);
+	struct pbuf_ring *pr = &b.send_pbufs[b.ready];
+
+	write_entries(pr, (unsigned long)b.mem + in_a_row(0), b.chunk);
+	submit_bundle(pr, IORING_OP_SEND, 0, 0);
 }
 
 static void way_in_a_row(void)
 {
-	write_entries(IOU_BUF_REGBUF_ADDR(b.slot + WHOLE, in_a_row(0)), b.chunk);
-	submit_bundle(IORING_OP_SEND_ZC, FIXED, 1);
+	write_entries(&b.pbufs, IOU_BUF_REGBUF_ADDR(b.slot + WHOLE, in_a_row(0)), b.chunk);
+	submit_bundle(&b.pbufs, IORING_OP_SEND_ZC, FIXED, 1);
 }
 
 static void way_scattered(void)
 {
-	write_entries(IOU_BUF_REGBUF_ADDR(b.slot + WHOLE, scattered(0)), -(__s64)apart(1));
-	submit_bundle(IORING_OP_SEND_ZC, FIXED, 1);
+	__u64 addr = IOU_BUF_REGBUF_ADDR(b.slot + WHOLE, scattered(0));
+
+	write_entries(&b.pbufs, addr, -(__s64)apart(1));
+	submit_bundle(&b.pbufs, IORING_OP_SEND_ZC, FIXED, 1);
 }
 
 static void way_four_buffers(void)
@@ -317,7 +352,7 @@ static void way_four_buffers(void)
 	__u64 addr = IOU_BUF_REGBUF_ADDR(b.slot + QUARTER, 0);
 	__u64 end = IOU_BUF_REGBUF_ADDR(b.slot + QUARTER + 4, 0);
 	unsigned int nr = b.chunks, len = b.chunk;
-	struct writer w = write_start();
+	struct writer w = write_start(&b.pbufs);
 	size_t step = apart(1);
 
 	while (nr--) {
@@ -327,7 +362,7 @@ static void way_four_buffers(void)
 		if (__builtin_expect(addr >= end, 0))
 			addr += step - IOU_BUF_REGBUF_ADDR(4, 0);
 	}
-	submit_bundle(IORING_OP_SEND_ZC, FIXED, 1);
+	submit_bundle(&b.pbufs, IORING_OP_SEND_ZC, FIXED, 1);
 }
 
 static void way_single(void)
@@ -359,6 +394,7 @@ static void way_sendfile(void)
 		while (done < b.chunk) {
 			ssize_t ret = sendfile(b.fd, b.file, &off, b.chunk - done);
 
+			b.calls++;
 			if (ret <= 0)
 				err(1, "sendfile");
 			done += ret;
@@ -378,11 +414,13 @@ static unsigned int take_errors(void)
 	struct sock_extended_err *e;
 	struct cmsghdr *cm;
 
+	b.calls++;
 	if (recvmsg(b.fd, &msg, MSG_ERRQUEUE | MSG_DONTWAIT) < 0) {
 		struct pollfd pfd = { .fd = b.fd };
 
 		if (errno != EAGAIN)
 			err(1, "recvmsg");
+		b.calls++;
 		if (poll(&pfd, 1, -1) < 0)
 			err(1, "poll");
 		return 0;
@@ -409,6 +447,7 @@ static void way_msg_zerocopy(void)
 		while (iov.iov_len) {
 			ssize_t ret = sendmsg(b.fd, &msg, MSG_ZEROCOPY);
 
+			b.calls++;
 			if (ret < 0)
 				err(1, "sendmsg");
 			iov.iov_base += ret;
@@ -417,8 +456,19 @@ static void way_msg_zerocopy(void)
 			b.notifs++;
 		}
 	}
+	if (!turn_is_ready())
+		return;
 	while (b.notifs > b.in_flight * b.chunks)
 		b.notifs -= take_errors();
+}
+
+static void way_nothing(void)
+{
+	if (!turn_is_ready())
+		return;
+	b.calls++;
+	if (io_uring_enter(b.ring.ring_fd, 0, 0, IORING_ENTER_GETEVENTS, NULL))
+		err(1, "io_uring_enter");
 }
 
 static const struct way {
@@ -439,6 +489,7 @@ static const struct way {
 	{ "scattered", way_scattered, true },
 	{ "four-buffers", way_four_buffers, true },
 	{ "limit", way_limit, true },
+	{ "nothing", way_nothing },
 };
 
 /* All that was sent has been received, and nothing remains to be done for it. */
@@ -460,9 +511,10 @@ static void drain(const struct way *way)
 	}
 }
 
-/* What @batches cost, with all that remains to be done for them. */
-static double busy_ns(const struct way *way, unsigned int batches)
+/* What @turns of batches cost, with all that remains to be done for them. */
+static double busy_ns(const struct way *way, unsigned int turns)
 {
+	unsigned int batches = turns * b.together;
 	unsigned long long bytes = (unsigned long long)batches * b.chunks * b.chunk;
 	unsigned long count = soaked();
 	unsigned long long ns = now_ns();
@@ -470,31 +522,36 @@ static double busy_ns(const struct way *way, unsigned int batches)
 
 	b.bytes = 0;
 	b.cqes = 0;
+	/* to read the clock is one */
+	b.calls = b.by_clock;
 	for (i = 0; i < batches; i++)
 		way->batch();
-	drain(way);
+	/* by the clock each turn has waited for all that it sent */
+	if (!b.by_clock)
+		drain(way);
 	ns = now_ns() - ns;
-	if (b.bytes != bytes)
+	if (b.bytes != (way->batch == way_nothing ? 0 : bytes))
 		errx(1, "%s sent %llu bytes of %llu", way->name, b.bytes, bytes);
 	return ns - (soaked() - count) * soaker.ns;
 }
 
-static unsigned int batches_in(double ns, unsigned int min, unsigned int max)
+static unsigned int turns_in(double ns, unsigned int min, unsigned int max)
 {
 	double nr = MEASURED_NS / ns;
 
 	return nr < min ? min : nr > max ? max : nr;
 }
 
-/* How many batches are to be measured. */
+/* How many turns are to be measured. */
 static unsigned int warm_up(const struct way *way)
 {
 	unsigned int nr;
 
 	b.check = way->zerocopy && (b.tells || way->batch == way_msg_zerocopy);
-	nr = batches_in(busy_ns(way, 1), MEASURED_BATCHES, WARMUP_BATCHES);
+	nr = turns_in(busy_ns(way, 1), MEASURED_TURNS, WARMUP_TURNS);
 	b.check = false;
-	return batches_in(busy_ns(way, nr) / nr, MEASURED_BATCHES, UINT_MAX);
+	return turns_in(busy_ns(way, nr) / nr, MEASURED_TURNS,
+			b.by_clock ? MAX_CLOCK_TURNS : UINT_MAX);
 }
 
 /* What it is made of comes when it is registered. */
@@ -505,8 +562,17 @@ static void set_up_memory(bool huge)
 	b.mem = mmap(NULL, b.size, PROT_READ | PROT_WRITE, flags, -1, 0);
 	if (b.mem == MAP_FAILED)
 		err(1, "mmap of %zu bytes%s", b.size, huge ? ", huge" : "");
-	if (madvise(b.mem, b.size, MADV_NOHUGEPAGE) && !huge)
+	/* EINVAL: the kernel has no huge pages */
+	if (madvise(b.mem, b.size, MADV_NOHUGEPAGE) && !huge && errno != EINVAL)
 		err(1, "MADV_NOHUGEPAGE");
+}
+
+static void set_up_pbufs(struct pbuf_ring *pr, unsigned short bgid, unsigned int entries)
+{
+	int ret = pbuf_ring_init(&b.ring, pr, bgid, entries, 0);
+
+	if (ret)
+		errx(1, "register a ring of buffers: %s", strerror(-ret));
 }
 
 static void set_up_ring(unsigned int slots)
@@ -517,7 +583,7 @@ static void set_up_ring(unsigned int slots)
 		.cq_entries = 64 * MAX_CHUNKS,
 	};
 	static struct iovec iov[MAX_SLOTS];
-	unsigned int i;
+	unsigned int i, nr;
 	int ret;
 
 	ret = io_uring_queue_init_params(MAX_CHUNKS, &b.ring, &p);
@@ -535,9 +601,12 @@ static void set_up_ring(unsigned int slots)
 	ret = io_uring_register_buffers(&b.ring, iov, slots);
 	if (ret)
 		errx(1, "register %u buffers: %s", slots, strerror(-ret));
-	ret = pbuf_ring_init(&b.ring, &b.pbufs, BGID, RING_ENTRIES, 0);
-	if (ret)
-		errx(1, "register a ring of buffers: %s", strerror(-ret));
+	set_up_pbufs(&b.pbufs, BGID, RING_ENTRIES);
+	/* many rings are no larger than a batch, to stay in the caches */
+	for (nr = RING_ENTRIES; b.together > 1 && nr / 2 >= b.chunks;)
+		nr /= 2;
+	for (i = 0; i < b.together; i++)
+		set_up_pbufs(&b.send_pbufs[i], BGID + 1 + i, nr);
 }
 
 /* A file whose pages are of the kind that its file system has. */
@@ -607,15 +676,16 @@ static unsigned long parse_number(const char *what, const char *s, unsigned long
 
 static void print_usage(void)
 {
-	fprintf(stderr, "usage: send_bench [-c BYTES] [-n CHUNKS] [-i KIBIBYTES] [-m 4k|2m]\n"
-		"                  [-M MEBIBYTES] [-o OFFSET] [-s SLOTS] [-f DIR] [-r ROUNDS]\n"
-		"                  udp|tcp ADDRESS PORT WAY...\n");
+	fprintf(stderr, "usage: send_bench [-c BYTES] [-n CHUNKS] [-t TOGETHER] [-i KIBIBYTES]\n"
+		"                  [-m 4k|2m] [-M MEBIBYTES] [-o OFFSET] [-s SLOTS] [-f DIR]\n"
+		"                  [-r ROUNDS] udp|tcp ADDRESS PORT WAY...\n");
 	exit(2);
 }
 
 int main(int argc, char **argv)
 {
-	unsigned int i, r, nr, slots = SLOTS_USED, rounds = 5, kib = 0, batches[ARRAY_SIZE(ways)];
+	unsigned int i, r, nr, slots = SLOTS_USED, rounds = 5, kib = 0, together = 0;
+	unsigned int turns[ARRAY_SIZE(ways)];
 	const char *pages = "4k", *dir = NULL;
 	const struct way *way[ARRAY_SIZE(ways)];
 	int opt;
@@ -623,13 +693,16 @@ int main(int argc, char **argv)
 	b.size = 64UL << 20;
 	b.chunk = 4096;
 	b.chunks = 15;
-	while ((opt = getopt(argc, argv, "c:n:i:m:M:o:s:f:r:")) != -1) {
+	while ((opt = getopt(argc, argv, "c:n:t:i:m:M:o:s:f:r:")) != -1) {
 		switch (opt) {
 		case 'c':
 			b.chunk = parse_number("BYTES", optarg, 1, 65536);
 			break;
 		case 'n':
 			b.chunks = parse_number("CHUNKS", optarg, 1, MAX_CHUNKS);
+			break;
+		case 't':
+			together = parse_number("TOGETHER", optarg, 1, MAX_CHUNKS);
 			break;
 		case 'i':
 			kib = parse_number("KIBIBYTES", optarg, 0, MAX_IN_FLIGHT >> 10);
@@ -664,6 +737,13 @@ int main(int argc, char **argv)
 	b.tcp = !strcmp(argv[0], "tcp");
 	if (b.offset + apart(b.chunks) > b.size)
 		errx(2, "OFFSET=%zu is too far back in %zu bytes", b.offset, b.size);
+	if (together % b.chunks)
+		errx(2, "TOGETHER=%u is no multiple of CHUNKS=%u", together, b.chunks);
+	if (together && kib)
+		errx(2, "TOGETHER waits for all that it sends, leave out KIBIBYTES");
+	b.by_clock = together;
+	b.together = together ? together / b.chunks : 1;
+	b.bundle_len = b.together > 1 ? b.chunks * b.chunk : 0;
 	nr = argc - 3;
 	if (nr > ARRAY_SIZE(ways))
 		print_usage();
@@ -688,25 +768,28 @@ int main(int argc, char **argv)
 			errx(2, "four-buffers has no OFFSET");
 	}
 	signal(SIGALRM, timed_out);
-	set_up_soaker();
+	/* what a count takes is 0 without it */
+	if (!b.by_clock)
+		set_up_soaker();
 
 	b.in_flight = kib * 1024UL / (b.chunks * b.chunk);
 	for (i = 0; i < nr; i++) {
 		alarm(TIMEOUT_SEC);
-		batches[i] = warm_up(way[i]);
+		turns[i] = warm_up(way[i]);
 	}
 	setlinebuf(stdout);
-	for (r = b.in_flight ? 0 : 1; r <= rounds; r++) {
+	for (r = b.in_flight || b.by_clock ? 0 : 1; r <= rounds; r++) {
 		for (i = 0; i < nr; i++) {
-			double ns, chunks = (double)batches[i] * b.chunks;
+			double ns, chunks = (double)turns[i] * b.together * b.chunks;
 
 			alarm(TIMEOUT_SEC);
-			ns = busy_ns(way[i], batches[i]);
+			ns = busy_ns(way[i], turns[i]);
 			if (!r)
 				continue;
 			printf("%s\t%u\t%u\t%u\t%s\t", argv[0], kib, b.chunk, b.chunks, pages);
 			printf("%zu\t%zu\t%u\t%s\t", b.size >> 20, b.offset, slots, way[i]->name);
-			printf("%.1f\t%.3f\t%.3f\n", ns / chunks, b.cqes / chunks, soaker.ns);
+			printf("%.1f\t%.3f\t%.5f\t%.3f\n", ns / chunks, b.cqes / chunks,
+			       b.calls / chunks, soaker.ns);
 		}
 	}
 	/* at once, whoever comes next needs the memory */
